@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When to acknowledge: RFC 9293 3.8.6.3, RFC 5681 4.2. The first segments and
+ * those after a disturbance are acknowledged at once ("quick"), a connection
+ * that answers what it receives ("pingpong") waits for its own data to carry
+ * the ACK, and every second full-sized segment is acknowledged in any case.
+ */
+#include "internal.h"
+
+u32 xtcp_ato_min_us(const struct xtcp_tcb *t)
+{
+	return (u32)XTCP_P(t, tcp_delack_min_ms) * 1000;
+}
+
+/* The next ACKs go out at once, as many as half a window can need. */
+void xtcp_ack_quick(struct xtcp_tcb *t)
+{
+	u32 n = xtcp_rcv_wnd(&t->s) / max_t(u32, 2 * t->rcv_mss, 1);
+
+	n = clamp_t(u32, n, 2, XTCP_QUICKACKS);
+	if (n > t->quick)
+		t->quick = n;
+}
+
+/* In-sequence data arrived: adapt the delay to the pace of the peer. */
+void xtcp_ack_data(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us)
+{
+	u32 wire = g->mss ? min_t(u32, g->mss, g->len) : g->len, ato_min = xtcp_ato_min_us(t);
+	u64 gap = now_us - t->lrcv_us;
+
+	t->ack_sched = 1;
+	if (wire >= t->rcv_mss)
+		t->rcv_mss = min_t(u32, wire, max_t(u32, t->adv_mss, t->rcv_mss));
+	else
+		t->ack_pushed = 1;
+	if (!t->ato_us) {
+		xtcp_ack_quick(t);
+		t->ato_us = ato_min;
+	} else if (gap <= ato_min / 2) {
+		t->ato_us = t->ato_us / 2 + ato_min / 2;
+	} else if (gap < t->ato_us) {
+		t->ato_us = min_t(u64, t->ato_us / 2 + gap, t->rto_us);
+	} else if (gap > t->rto_us) {
+		/* a new burst: the peer may be in slow start again */
+		xtcp_ack_quick(t);
+	}
+	t->lrcv_us = now_us;
+}
+
+static u64 delack_us(const struct xtcp_tcb *t)
+{
+	u64 ato = t->ato_us, min_us = xtcp_ato_min_us(t), max_us = 500 * USEC_MS;
+
+	if (ato > min_us) {
+		if (t->pingpong || t->ack_pushed)
+			max_us = XTCP_DELACK_MAX_US;
+		if (t->srtt_us)
+			max_us = min_t(u64, max_us, max_t(u64, t->srtt_us >> 3, min_us));
+		ato = min_t(u64, ato, max_us);
+	}
+	return min_t(u64, ato, XTCP_DELACK_MAX_US);
+}
+
+/* Something was received: acknowledge now, later, or not at all. */
+void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
+{
+	bool quick = t->quickack_user || (t->quick && !t->pingpong);
+	u64 us;
+
+	if (t->ack_now || !t->ack_sched)
+		return;
+	us = delack_us(t);
+	if (!us || quick || t->n_oooq || t->s.rcv_nxt - t->rcv_wup > t->rcv_mss) {
+		t->ack_now = 1;
+		return;
+	}
+	if (!t->deadline_us[XTCP_T_DELACK] || t->deadline_us[XTCP_T_DELACK] > now_us + us)
+		t->deadline_us[XTCP_T_DELACK] = now_us + us;
+}
+
+/* The user took @n bytes (RFC 9293 3.8.6.2.2: tell the peer when it is worth it). */
+void xtcp_ack_after_read(struct xtcp_tcb *t, u32 n)
+{
+	u32 cur = xtcp_rcv_wnd(&t->s), wnd;
+
+	if (t->ack_sched && (t->s.rcv_nxt - t->rcv_wup > t->rcv_mss ||
+			     (n && t->ack_pushed && !t->pingpong &&
+			      t->copied_seq == t->s.rcv_nxt))) {
+		t->ack_now = 1;
+		return;
+	}
+	if (!n || t->fin_rcvd)
+		return;
+	wnd = xtcp_window_offer(t);
+	if (wnd && wnd >= 2 * cur)
+		t->ack_now = 1;
+}
+
+/* A segment with an ACK went out. */
+void xtcp_ack_sent(struct xtcp_tcb *t, u32 segs)
+{
+	t->rcv_wup = t->s.rcv_nxt;
+	t->ack_now = 0;
+	t->ack_sched = 0;
+	t->ack_pushed = 0;
+	t->dsack_set = 0;
+	if (!t->out_retry)
+		t->deadline_us[XTCP_T_DELACK] = 0;
+	if (!t->quick)
+		return;
+	if (segs >= t->quick) {
+		t->quick = 0;
+		t->ato_us = xtcp_ato_min_us(t);
+	} else {
+		t->quick -= segs;
+	}
+}

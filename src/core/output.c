@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What goes out next: SYN, probes, retransmissions, new data, FIN, pure ACK,
+ * in that order. RFC 9293 3.7.4 (Nagle), 3.8.6.2.1 (silly window), RFC 6675
+ * NextSeg(); Minshall's variant of Nagle as in Linux.
+ */
+#include "internal.h"
+
+/*
+ * Two segments should fit into the largest window the peer ever offered, or
+ * sender's silly window avoidance would wait for the last of it (RFC 9293
+ * 3.8.6.2.1); tiny windows are taken as they are.
+ */
+static u32 half_window(const struct xtcp_tcb *t, u32 mss)
+{
+	u32 cut = t->max_window > XTCP_DEFAULT_MSS ? t->max_window / 2 : t->max_window;
+
+	return cut && mss > cut ? max_t(u32, cut, XTCP_P(t, tcp_min_snd_mss) - 12) : mss;
+}
+
+/**
+ * xtcp_mss_update - recompute mss_now
+ * @t: block with mss_cap, mss_peer, user_mss
+ *
+ * Return: payload bytes of a full segment, the usual options deducted
+ * (RFC 9293 3.7.1, RFC 6691).
+ */
+u32 xtcp_mss_update(struct xtcp_tcb *t)
+{
+	u32 mss = min_t(u32, t->mss_cap, t->mss_peer);
+
+	if (t->user_mss)
+		mss = min_t(u32, mss, t->user_mss);
+	mss = max_t(u32, mss, XTCP_P(t, tcp_min_snd_mss));
+	if (t->ts_ok)
+		mss -= 12;
+	t->mss_now = half_window(t, mss);
+	return t->mss_now;
+}
+
+static unsigned int sack_blocks(const struct xtcp_tcb *t, struct xtcp_opts *o)
+{
+	unsigned int i, n = 0, room = t->ts_ok ? 3 : XTCP_MAX_SACK;
+
+	if (!t->sack_ok)
+		return 0;
+	if (t->dsack_set)
+		o->sack[n++] = t->dsack;
+	for (i = 0; i < t->n_sackb && n < room; i++)
+		o->sack[n++] = t->sackb[i];
+	return n;
+}
+
+/* Payload that fits next to the SACK blocks that are due. */
+u32 xtcp_eff_mss(const struct xtcp_tcb *t)
+{
+	struct xtcp_opts o;
+	unsigned int n = sack_blocks(t, &o);
+
+	return t->mss_now - (n ? min_t(u32, 4 + 8 * n, t->mss_now - 1) : 0);
+}
+
+static void set_opts(const struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	struct xtcp_opts o = { 0 };
+
+	if (x->flags & XTCP_SYN) {
+		o.mss = t->adv_mss;
+		if (t->user_mss && t->user_mss < o.mss)
+			o.mss = t->user_mss;
+		o.sack_ok = t->sack_ok;
+		o.has_wscale = t->wscale_ok;
+		o.wscale = t->rcv_wscale;
+		x->syn_opts = 1;
+	} else {
+		o.nsack = sack_blocks(t, &o);
+	}
+	if (t->ts_ok) {
+		o.has_ts = 1;
+		o.tsval = xtcp_ts_now(t->ts_off, now_us);
+		o.tsecr = x->flags & XTCP_ACK ? t->s.ts_recent : 0;
+	}
+	x->optlen = xtcp_opts_build(&o, x->opt);
+}
+
+static void set_urg(const struct xtcp_tcb *t, struct xtcp_xmit *x)
+{
+	u32 ptr = t->snd_up - x->seq - (XTCP_P(t, tcp_stdurg) ? 1 : 0);
+
+	if (!t->urg_out || seq_geq(x->seq, t->snd_up) || ptr > 0xffff)
+		return;
+	x->urg = ptr;
+	x->flags |= XTCP_URG;
+}
+
+/* Fill @x; the header fields are those of this very moment. */
+static bool build(const struct xtcp_tcb *t, u8 kind, u32 seq, u32 len, u8 flags, u64 now_us,
+		  struct xtcp_xmit *x)
+{
+	u32 mss = xtcp_eff_mss(t), end = seq + len;
+
+	memset(x, 0, sizeof(*x));
+	x->kind = kind;
+	x->seq = seq;
+	x->len = len;
+	x->flags = flags;
+	if (t->state != XTCP_SYN_SENT) {
+		x->flags |= XTCP_ACK;
+		x->ack = t->s.rcv_nxt;
+	}
+	x->wnd = xtcp_window_wire(t, flags & XTCP_SYN);
+	if (len > mss)
+		x->gso_size = mss;
+	if (len && (flags & XTCP_FIN || (seq_lt(seq, t->push_seq) && seq_geq(end, t->push_seq)) ||
+		    end == t->write_seq))
+		x->flags |= XTCP_PSH;
+	if (len)
+		set_urg(t, x);
+	set_opts(t, now_us, x);
+	return true;
+}
+
+static bool out_syn(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	if (t->syn_acked || t->s.snd_nxt != t->iss)
+		return false;
+	return build(t, XTCP_X_NEW, t->iss, 0, XTCP_SYN, now_us, x);
+}
+
+/* A segment the peer must answer: one below what it expects (3.8.4, 3.8.6.1). */
+static bool out_probe(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	if (!t->probe_due && !t->keep_due)
+		return false;
+	return build(t, t->probe_due ? XTCP_X_PROBE : XTCP_X_KEEP, t->s.snd_una - 1, 0, 0,
+		     now_us, x);
+}
+
+/* How much of a lost range may go now; 0: nothing. */
+static u32 rexmit_len(const struct xtcp_tcb *t, const struct xtcp_rng *r, u32 want, u32 mss)
+{
+	u32 room, wnd = seq_gt(xtcp_wnd_end(t), r->seq) ? xtcp_wnd_end(t) - r->seq : 0;
+
+	/* beyond a window that shrank only the head is tried (3.8.6) */
+	if (r->seq == t->s.snd_una)
+		wnd = max_t(u32, wnd, min_t(u32, want, mss));
+	want = min_t(u32, want, wnd);
+	if (t->force_rexmit)
+		return min_t(u32, want, mss);
+	room = xtcp_cwnd_room(t);
+	if (want <= room)
+		return min_t(u32, want, max_t(u32, t->gso_max / mss * mss, mss));
+	room = min_t(u32, room, max_t(u32, t->gso_max, mss));
+	return room / mss * mss;
+}
+
+static bool out_rexmit(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	struct xtcp_rng *r = xtcp_txq_next_lost(t);
+	u32 mss = xtcp_eff_mss(t), len, want;
+	bool fin;
+	u8 flags = 0;
+
+	if (!r) {
+		t->force_rexmit = 0;
+		return false;
+	}
+	if (r->seq == t->iss && !t->syn_acked) {
+		if (!t->force_rexmit)
+			return false;
+		return build(t, XTCP_X_REXMIT, r->seq, 0, XTCP_SYN, now_us, x);
+	}
+	fin = t->fin_sent && r->end == t->write_seq + 1;
+	want = xtcp_rng_len(r) - fin;
+	len = want ? rexmit_len(t, r, want, mss) : 0;
+	if (want && !len)
+		return false;
+	if (fin && len == want)
+		flags = XTCP_FIN;
+	return build(t, XTCP_X_REXMIT, r->seq, len, flags, now_us, x);
+}
+
+/* May a segment shorter than the MSS go that empties the queue? */
+static bool tail_ok(const struct xtcp_tcb *t)
+{
+	if (t->fin_queued || t->force_send)
+		return true;
+	if (t->urg_out && seq_gt(t->snd_up, t->s.snd_nxt))
+		return true;
+	if (t->cork || t->more)
+		return t->cork_due;
+	/* Nagle as Minshall has it: one small segment in flight at a time */
+	return t->nodelay || !t->n_txq || seq_leq(t->snd_sml, t->s.snd_una);
+}
+
+/* How much new data goes in the next transmission; 0: none. */
+static u32 new_len(struct xtcp_tcb *t, u32 unsent, u32 wnd, u32 mss, bool *limited)
+{
+	u32 room = xtcp_cwnd_room(t), len = min_t(u32, unsent, wnd);
+
+	len = min_t(u32, len, max_t(u32, t->gso_max / mss * mss, mss));
+	if (len > room) {
+		len = room / mss * mss;
+		*limited = true;
+	}
+	if (!len)
+		return 0;
+	if (len >= mss)
+		return len == unsent && tail_ok(t) ? len : len - len % mss;
+	if (len == unsent)
+		return tail_ok(t) ? len : 0;
+	/* 3.8.6.2.1: the window cuts it short; half the largest window will do */
+	return t->force_send || len >= max_t(u32, t->max_window / 2, 1) ? len : 0;
+}
+
+static bool out_new(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x, bool *limited)
+{
+	u32 seq = t->s.snd_nxt, unsent = t->write_seq - seq, mss = xtcp_eff_mss(t), wnd, len = 0;
+	u8 flags = 0;
+
+	if (!t->syn_acked || t->fin_sent || !xtcp_pending(t))
+		return false;
+	wnd = seq_gt(xtcp_wnd_end(t), seq) ? xtcp_wnd_end(t) - seq : 0;
+	if (!wnd)
+		return false;
+	if (unsent) {
+		if (!t->n_txq)
+			xtcp_cwnd_restart(t, now_us);
+		len = new_len(t, unsent, wnd, mss, limited);
+		if (!len)
+			return false;
+	}
+	if (t->fin_queued && len == unsent && wnd > len)
+		flags = XTCP_FIN;
+	return build(t, XTCP_X_NEW, seq, len, flags, now_us, x);
+}
+
+static bool out_ack(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	u32 seq = t->s.snd_nxt, edge = xtcp_wnd_end(t);
+
+	if (!t->ack_now || t->state == XTCP_SYN_SENT)
+		return false;
+	/* stay acceptable to a peer that shrank its window */
+	if (t->syn_acked && seq_gt(seq, edge) && seq - edge >= 1U << t->snd_wscale)
+		seq = seq_max(edge, t->s.snd_una);
+	return build(t, XTCP_X_ACK, seq, 0, 0, now_us, x);
+}
+
+/* Nothing may go now: see to it that something happens later. */
+static void out_idle(struct xtcp_tcb *t, bool limited, u64 now_us)
+{
+	u32 unsent = t->write_seq - t->s.snd_nxt;
+
+	if (!t->syn_acked)
+		return;
+	if (!t->fin_sent && unsent && (t->cork || t->more) && !t->cork_due && !t->fin_queued &&
+	    unsent < t->mss_now) {
+		if (!t->deadline_us[XTCP_T_CORK])
+			t->deadline_us[XTCP_T_CORK] = now_us + XTCP_CORK_US;
+	}
+	if (t->n_txq || !xtcp_pending(t) || t->fin_sent)
+		t->force_send = 0;
+	else if (!t->deadline_us[XTCP_T_REXMIT] && !t->deadline_us[XTCP_T_CORK])
+		xtcp_persist_arm(t, now_us);
+	xtcp_cwnd_validate(t, limited, now_us);
+}
+
+/**
+ * xtcp_output_next - decide the next segment to transmit now
+ * @t: block, rcv_free and rcv_full fresh
+ * @now_us: now
+ * @x: the segment
+ *
+ * Return: whether there is one; then xtcp_output_sent() or xtcp_output_failed()
+ * must follow.
+ */
+bool xtcp_output_next(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	bool limited = false;
+
+	if (t->state == XTCP_CLOSE || t->state == XTCP_LISTEN)
+		return false;
+	if (t->state != XTCP_TIME_WAIT) {
+		if (out_syn(t, now_us, x) || out_probe(t, now_us, x) || out_rexmit(t, now_us, x) ||
+		    out_new(t, now_us, x, &limited))
+			return true;
+	}
+	if (out_ack(t, now_us, x))
+		return true;
+	if (t->state != XTCP_TIME_WAIT)
+		out_idle(t, limited, now_us);
+	return false;
+}
+
+static void sent_new(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
+{
+	bool was_idle = !t->n_txq;
+
+	xtcp_txq_append(t, seq, end, now_us);
+	t->s.snd_nxt = end;
+	t->cork_due = 0;
+	t->force_send = 0;
+	t->deadline_us[XTCP_T_CORK] = 0;
+	if (was_idle || t->rexmit_probe || !t->deadline_us[XTCP_T_REXMIT]) {
+		if (t->rexmit_probe) {
+			t->backoff = 0;
+			t->probes_out = 0;
+		}
+		if (was_idle) {
+			t->una_us = now_us;
+			t->busy_since_us = now_us;
+		}
+		xtcp_rto_arm(t, now_us);
+	}
+}
+
+static void sent_rexmit(struct xtcp_tcb *t, u32 seq, u32 end, u32 segs, u64 now_us)
+{
+	xtcp_txq_resent(t, seq, end, now_us);
+	t->force_rexmit = 0;
+	t->bytes_retrans += end - seq;
+	t->total_retrans += segs;
+	if (!t->retrans_us)
+		t->retrans_us = now_us;
+	/* after a timeout it has been running since the moment it was due */
+	if (seq == t->s.snd_una && !t->rto_fired)
+		xtcp_rto_arm(t, now_us);
+	t->rto_fired = 0;
+}
+
+/**
+ * xtcp_output_sent - what xtcp_output_next() gave went out
+ * @t: block
+ * @x: the segment, as given
+ * @now_us: now
+ */
+void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
+{
+	u32 segs = x->gso_size ? DIV_ROUND_UP(x->len, x->gso_size) : 1;
+	u32 end = x->seq + x->len + !!(x->flags & XTCP_SYN) + !!(x->flags & XTCP_FIN);
+	u32 edge;
+
+	t->segs_out += segs;
+	t->out_retry = 0;
+	if (x->flags & XTCP_FIN)
+		t->fin_sent = 1;
+	if (x->len) {
+		t->data_segs_out += segs;
+		t->bytes_sent += x->len;
+		t->lsnd_us = now_us;
+	}
+	switch ((enum xtcp_xmit_kind)x->kind) {
+	case XTCP_X_NEW:
+		sent_new(t, x->seq, end, now_us);
+		if (x->len % max_t(u32, x->gso_size ? x->gso_size : xtcp_eff_mss(t), 1))
+			t->snd_sml = end;
+		/* it answers what just came: ACKs may wait for the next answer */
+		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us)
+			t->pingpong = 1;
+		break;
+	case XTCP_X_REXMIT:
+		sent_rexmit(t, x->seq, end, segs, now_us);
+		break;
+	case XTCP_X_PROBE:
+		t->probe_due = 0;
+		break;
+	case XTCP_X_KEEP:
+		t->keep_due = 0;
+		break;
+	case XTCP_X_ACK:
+		break;
+	}
+	/* RFC 7323 2.4: remember the rightmost edge ever offered */
+	edge = x->ack + ((u32)x->wnd << (x->flags & XTCP_SYN ? 0 : t->rcv_wscale));
+	if (!(x->flags & XTCP_ACK)) {
+		/* the window of a bare SYN counts from a rcv_nxt yet unknown */
+		t->s.rcv_adv = t->s.rcv_nxt + x->wnd;
+		return;
+	}
+	t->s.rcv_adv = seq_max(t->s.rcv_adv, edge);
+	xtcp_ack_sent(t, segs);
+}
+
+/**
+ * xtcp_output_failed - it could not be built: arm a retry
+ * @t: block
+ * @now_us: now
+ *
+ * Nothing changed in the block but deadlines, so the retry decides anew. What
+ * has never been in flight has no retransmission timer: one is needed here, or
+ * a host that can send nothing would keep its SYNs and orphans for ever.
+ */
+void xtcp_output_failed(struct xtcp_tcb *t, u64 now_us)
+{
+	t->out_retry = 1;
+	t->deadline_us[XTCP_T_DELACK] = now_us + XTCP_RETRY_US;
+	if (t->n_txq || !xtcp_pending(t) || t->deadline_us[XTCP_T_REXMIT])
+		return;
+	if (t->syn_acked)
+		xtcp_persist_arm(t, now_us);
+	else
+		xtcp_rto_arm(t, now_us);
+}
+
+/**
+ * xtcp_unsent - SIOCOUTQNSD
+ * @t: block
+ *
+ * Return: bytes the user wrote that were never sent.
+ */
+u32 xtcp_unsent(const struct xtcp_tcb *t)
+{
+	if (!t->syn_acked)
+		return t->write_seq - t->iss - 1;
+	return t->fin_sent ? 0 : t->write_seq - t->s.snd_nxt;
+}
+
+/**
+ * xtcp_unacked - SIOCOUTQ
+ * @t: block
+ *
+ * Return: bytes the user wrote that were never acknowledged.
+ */
+u32 xtcp_unacked(const struct xtcp_tcb *t)
+{
+	if (!t->syn_acked)
+		return t->write_seq - t->iss - 1;
+	return xtcp_fin_acked(t) ? 0 : t->write_seq - t->s.snd_una;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The transmission control block and the engine's entry points.
+ *
+ * The core is pure: it never allocates, locks, sleeps or reads a clock. The
+ * caller (kernel module, simulator, unit test, fuzzer) owns the bytes and the
+ * clock; the core owns the sequence numbers, the state, the deadlines and every
+ * decision. All entry points for one tcb are serialized by the caller (the
+ * socket lock in the kernel).
+ *
+ *   caller                              core
+ *   bytes to send, at write_seq   ->    xtcp_user_send()
+ *   parsed segment                ->    xtcp_segment_arrives()  -> verdict
+ *   earliest deadline passed      ->    xtcp_timeout()          -> verdict
+ *   "what goes out now?"          ->    xtcp_output_next() / xtcp_output_sent()
+ *
+ * Before each call the caller sets rcv_free (bytes of payload it could store)
+ * and rcv_full (bytes it could store if its queue were empty), and tops up the
+ * pool of range nodes with xtcp_pool_put() as far as memory allows. An empty
+ * pool costs precision (a SACK block ignored, a segment out of order dropped),
+ * never correctness.
+ *
+ * Time is a u64 of microseconds that never goes back and never is 0.
+ */
+#ifndef XTCP_CORE_TCB_H
+#define XTCP_CORE_TCB_H
+
+#include "shim.h"
+#include "params.h"
+#include "segment.h"
+#include "seq.h"
+#include "verdict.h"
+
+/*
+ * What the sequence, RST, SYN and PAWS checks of 3.10.7.4 need; shared by the
+ * connection, the half-open request and the TIME-WAIT entry so that none of
+ * them repeats another.
+ */
+struct xtcp_seqspace {
+	u32 snd_una;
+	u32 snd_nxt;
+	u32 rcv_nxt;
+	u32 rcv_adv;		/* right edge offered; RCV.WND = rcv_adv - rcv_nxt */
+	u32 ts_recent;		/* RFC 7323 TS.Recent */
+	u32 ts_recent_s;	/* when it was taken, seconds; 24 days void it; 0: none */
+};
+
+static inline u32 xtcp_rcv_wnd(const struct xtcp_seqspace *s)
+{
+	return seq_gt(s->rcv_adv, s->rcv_nxt) ? s->rcv_adv - s->rcv_nxt : 0;
+}
+
+/* A range of sequence numbers: sent and unacknowledged, or received out of order. */
+struct xtcp_rng {
+	struct list_head link;
+	u32 seq, end;		/* [seq, end) */
+	u64 xmit_us;		/* last transmission */
+	u8 sacked:1;		/* peer holds it */
+	u8 lost:1;		/* deemed lost, not retransmitted since */
+	u8 retrans:1;		/* retransmitted at least once and not acknowledged */
+	u8 xmits;		/* transmissions, saturating */
+};
+
+#define XTCP_POOL_WANT	10	/* nodes one segment may need: 4 SACK blocks cut twice, 2 more */
+#define XTCP_MAX_TXRNG	1024	/* ranges in the scoreboard; beyond it SACK loses precision */
+#define XTCP_MAX_OOO	512	/* holes in the receive sequence; beyond it segments are dropped */
+#define XTCP_INLINE_RNG	2
+
+enum xtcp_timer {
+	XTCP_T_REXMIT,		/* SYN, data, FIN, zero-window probe */
+	XTCP_T_DELACK,
+	XTCP_T_KEEP,
+	XTCP_T_LIFE,		/* FIN_WAIT2 of a closed socket; XTCP_CONNECT_TIMEOUT_MS */
+	XTCP_T_CORK,		/* a corked or Nagled partial segment goes after 200 ms of cork */
+	XTCP_NR_TIMERS
+};
+
+enum xtcp_ca_state { XTCP_CA_OPEN, XTCP_CA_DISORDER, XTCP_CA_RECOVERY, XTCP_CA_LOSS };
+
+struct xtcp_tcb;
+
+/*
+ * Congestion control, chosen per connection. All hooks run with the tcb
+ * serialized. cwnd and ssthresh are in segments of mss_now.
+ */
+struct xtcp_cc_ops {
+	const char *name;
+	void (*init)(struct xtcp_tcb *t, u64 now_us);
+	u32 (*ssthresh)(struct xtcp_tcb *t);		/* new ssthresh on loss */
+	void (*cong_avoid)(struct xtcp_tcb *t, u32 acked_segs, u64 now_us);
+	void (*set_state)(struct xtcp_tcb *t, enum xtcp_ca_state s);	/* may be NULL */
+};
+
+extern const struct xtcp_cc_ops xtcp_cc_reno;
+/* NULL if no such name */
+const struct xtcp_cc_ops *xtcp_cc_find(const char *name);
+/* names, space separated, for tcp_available_congestion_control */
+extern const char xtcp_cc_names[];
+
+struct xtcp_tcb {
+	struct xtcp_seqspace s;
+	const struct xtcp_params *p;	/* the namespace's knobs; outlives the tcb */
+
+	/* ---- state, identity */
+	u8 state;			/* enum xtcp_state; assigned by xtcp_state_set() only */
+	u8 passive:1,			/* born from a half-open request */
+	   is_v6:1,			/* default MSS, header size */
+	   fin_queued:1,		/* user closed its direction: FIN sits at write_seq */
+	   fin_sent:1,			/* FIN was transmitted at least once */
+	   fin_rcvd:1,			/* peer's FIN is in sequence */
+	   orphan:1,			/* user closed the socket: nobody will read */
+	   rcv_shut:1;			/* user shut down reading */
+	u8 syn_acked:1;			/* our SYN was acknowledged; data may flow */
+	u8 ts_ok:1, sack_ok:1, wscale_ok:1, ecn_ok:1;
+	u8 snd_wscale, rcv_wscale;
+	u32 iss, irs;
+	u32 ts_off;			/* added to our timestamp clock (ms) */
+
+	/* ---- send sequence */
+	u32 write_seq;			/* end of what the user handed over */
+	u32 snd_wnd;			/* scaled */
+	u32 max_window;			/* largest snd_wnd ever seen */
+	u32 snd_wl1, snd_wl2;
+	u32 snd_sml;			/* end of the last small segment (Minshall) */
+	u32 snd_up;			/* urgent pointer to send, valid with urg_out */
+	u32 push_seq;			/* PSH goes with the segment that ends here */
+	struct list_head txq;		/* xtcp_rng, in flight, by seq */
+	u16 n_txq;
+	u32 lost_bytes, sacked_bytes, retrans_bytes;	/* sums over txq, by flag */
+	u64 una_us;			/* since when something waits for the peer, 0: nothing */
+	u8 more:1,			/* MSG_MORE: hold a partial segment */
+	   cork_due:1,			/* held long enough */
+	   force_rexmit:1,		/* the first lost range goes out whatever cwnd says */
+	   force_send:1,		/* persist timer: send what fits, however small */
+	   probe_due:1, keep_due:1,	/* a zero-window / keepalive probe is to be sent */
+	   out_retry:1,			/* XTCP_T_DELACK also retries a failed transmission */
+	   rto_fired:1;			/* XTCP_T_REXMIT already runs for the retransmission due */
+
+	/* ---- MSS and offload */
+	u16 adv_mss;			/* in our SYN: from the route's MTU */
+	u16 mss_peer;			/* peer's MSS option or the default */
+	u16 mss_cap;			/* path MTU less IP and bare TCP header */
+	u16 user_mss;			/* TCP_MAXSEG, 0: none */
+	u16 mss_now;			/* payload per segment, options deducted */
+	u32 gso_max;			/* payload per xtcp_xmit; mss_now if no GSO */
+
+	/* ---- receive sequence */
+	u32 rcv_free, rcv_full;		/* set by the caller before each call */
+	u32 rcv_ssthresh;		/* window clamp that grows with good traffic */
+	u32 window_clamp;		/* TCP_WINDOW_CLAMP, 0: none */
+	u32 rcv_wup;			/* last ACK we sent (RFC 7323 Last.ACK.sent) */
+	u32 copied_seq;			/* how far the user has read */
+	struct list_head oooq;		/* xtcp_rng, out of order, by seq, disjoint, not adjacent */
+	u16 n_oooq;
+	u8 n_sackb;			/* recent blocks, newest first (RFC 2018 4) */
+	u8 dsack_set:1;			/* dsack goes first in the next ACK (RFC 2883) */
+	struct xtcp_sack sackb[XTCP_MAX_SACK], dsack;
+	u32 fin_seq;			/* valid with fin_known: where the peer's stream ends */
+	u8 fin_known:1, urg_in:1, urg_out:1;
+	u32 rcv_up;			/* urgent byte, valid with urg_in */
+
+	/* ---- acknowledgment policy (RFC 9293 3.8.6.3; Linux's quick-ACK mode) */
+	u8 ack_now:1, ack_sched:1, pingpong:1, quickack_user:1;
+	u8 ack_pushed:1;		/* a small segment came: ACK when the user has read it */
+	u8 quick;			/* ACKs still to be sent at once */
+	u32 ato_us;
+	u32 rcv_mss;			/* estimate of the peer's segment size */
+	u64 lrcv_us, lsnd_us;		/* last data in, out */
+	u64 last_oow_us;		/* last ACK to a bad segment (tcp_invalid_ratelimit) */
+
+	/* ---- RTT and timeouts (RFC 6298) */
+	u32 srtt_us;			/* << 3 */
+	u32 mdev_us;			/* << 2 */
+	u32 rttvar_us;			/* << 2, smoothed maximum */
+	u32 mdev_max_us, rtt_seq;	/* largest mdev in this round trip, and its end */
+	u32 min_rtt_us;
+	u32 rto_us;
+	u8 backoff;
+	u16 retransmits;		/* of the head, since progress */
+	u8 probes_out;			/* unanswered zero-window or keepalive probes */
+	u8 rexmit_probe:1;		/* XTCP_T_REXMIT is the persist timer */
+	u64 retrans_us;			/* first retransmission of this episode, 0: none */
+	u64 deadline_us[XTCP_NR_TIMERS];/* 0: not armed */
+	u64 rcv_us;			/* last segment from the peer (keepalive) */
+
+	/* ---- congestion and loss recovery */
+	const struct xtcp_cc_ops *cc;
+	u8 ca_state;			/* enum xtcp_ca_state */
+	u32 cwnd, cwnd_cnt, ssthresh;	/* segments */
+	u32 prior_cwnd, prior_ssthresh;
+	u32 high_seq;			/* snd_nxt when recovery began */
+	u32 undo_una;
+	u16 dupacks;
+	u64 newest_us;			/* latest transmission known to have arrived (RFC 8985) */
+	u8 cwnd_limited:1;		/* the last window's worth filled cwnd */
+	u32 max_out, cwv_seq, cwnd_used;/* congestion window validation, RFC 7661's forerunner */
+	u64 cwnd_us;			/* when cwnd was last full */
+	u64 ca_priv[8];			/* congestion control's own */
+
+	/* ---- receive buffer autotuning (DRS) */
+	u32 rcvq_seq, rcvq_space;
+	u64 rcvq_us;
+	u32 rcv_rtt_us, rcv_rtt_seq;
+	u64 rcv_rtt_start_us;
+	u32 rcv_tsecr;			/* last echo used for rcv_rtt_us */
+
+	/* ---- user's wishes, inherited from a listener; 0: the namespace's */
+	u8 nodelay:1, cork:1, keepalive:1, retrans_rst:1;
+	u8 syn_retries;			/* TCP_SYNCNT */
+	u8 keep_cnt;
+	u32 keep_idle_ms, keep_intvl_ms;
+	u32 user_timeout_ms;		/* TCP_USER_TIMEOUT */
+	s32 linger2_ms;			/* TCP_LINGER2: <0 RST instead of FIN_WAIT2, 0 default */
+	u32 connect_timeout_ms;		/* XTCP_CONNECT_TIMEOUT_MS, 0: none */
+	u32 init_rto_ms;		/* XTCP_INIT_RTO_MS, 0: the namespace's */
+	s16 orphan_retries;		/* XTCP_ORPHAN_RETRIES, -1: the namespace's */
+	/* set by the caller before xtcp_timeout(): no means to keep this orphan any longer */
+	u8 no_resources:1;
+
+	/* ---- what TCP_INFO shows */
+	u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	u32 segs_in, segs_out, data_segs_in, data_segs_out;
+	u32 delivered;			/* segments the peer has, by ACK or SACK */
+	u64 busy_us, busy_since_us;	/* time with something in flight; since when, 0: not now */
+	u32 total_retrans, dsack_dups, reord_seen, rcv_ooopack, sacked_out, lost_out, retrans_out;
+	int soft_err;			/* positive errno from ICMP, reported at timeout */
+
+	struct list_head pool;		/* spare nodes */
+	u16 n_pool;
+	struct xtcp_rng inl[XTCP_INLINE_RNG];
+};
+
+/* One segment to transmit, decided by xtcp_output_next(). */
+struct xtcp_xmit {
+	u32 seq, ack;
+	/* payload: send-queue bytes [seq, seq+len) (SYN and FIN not counted) */
+	u32 len;
+	u16 wnd, urg;
+	u16 gso_size;		/* payload per wire segment; 0: one segment */
+	u8 flags;
+	u8 kind;		/* enum xtcp_xmit_kind */
+	u8 optlen;
+	u8 opt[XTCP_MAX_OPT];
+	u8 syn_opts:1;
+};
+
+enum xtcp_xmit_kind {
+	XTCP_X_NEW, XTCP_X_REXMIT, XTCP_X_ACK, XTCP_X_PROBE, XTCP_X_KEEP,
+};
+
+/* ---- life (state.c) */
+
+/**
+ * xtcp_tcb_init - a fresh block in CLOSE
+ * @t: zeroed or garbage
+ * @p: knobs; referenced for the block's whole life
+ * @v6: IPv6 flow (default MSS, header sizes)
+ */
+void xtcp_tcb_init(struct xtcp_tcb *t, const struct xtcp_params *p, bool v6);
+
+/* Copy what a child inherits from its listener (options, cc, clamps). */
+void xtcp_tcb_inherit(struct xtcp_tcb *t, const struct xtcp_tcb *listener);
+
+/* The one function that assigns the state; records the edge in @v. */
+void xtcp_state_set(struct xtcp_tcb *t, u8 to, const char *cause, struct xtcp_verdict *v);
+const char *xtcp_state_name(u8 state);
+bool xtcp_edge_ok(u8 from, u8 to);
+
+/* Give a node to the pool / take surplus ones back (never the inline ones). */
+void xtcp_pool_put(struct xtcp_tcb *t, struct xtcp_rng *r);
+struct xtcp_rng *xtcp_pool_surplus(struct xtcp_tcb *t, unsigned int keep);
+static inline bool xtcp_pool_hungry(const struct xtcp_tcb *t)
+{
+	return t->n_pool < XTCP_POOL_WANT;
+}
+
+/* Move every range back to the pool: before freeing the block. */
+void xtcp_tcb_drain(struct xtcp_tcb *t);
+
+/* ---- user calls (user.c), RFC 9293 3.10.1 to 3.10.6 */
+
+/*
+ * Active open: mss/window fields (adv_mss, mss_cap, gso_max, rcv_free,
+ * rcv_full, rcv_wscale wish) are set by the caller before; state must be CLOSE.
+ */
+void xtcp_open_active(struct xtcp_tcb *t, u32 iss, u32 ts_off, u64 now_us,
+		      struct xtcp_verdict *v);
+/* @n more bytes stand at the old write_seq; @more: MSG_MORE; @oob: last is urgent. */
+void xtcp_user_send(struct xtcp_tcb *t, u32 n, bool more, bool oob, u64 now_us,
+		    struct xtcp_verdict *v);
+/* @n bytes were read: window update, autotuning. */
+void xtcp_user_read(struct xtcp_tcb *t, u32 n, u64 now_us, struct xtcp_verdict *v);
+/* shutdown(SHUT_WR): FIN after what is queued. */
+void xtcp_user_shutdown(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
+/*
+ * close(): the socket is an orphan from now on. @unread: payload bytes the
+ * user never read -> RST (RFC 2525 2.17). Handles every state.
+ */
+void xtcp_user_close(struct xtcp_tcb *t, u32 unread, u64 now_us, struct xtcp_verdict *v);
+/* Abort (SO_LINGER 0, disconnect, orphan limits): RST if the state asks for one. */
+void xtcp_user_abort(struct xtcp_tcb *t, int err, u64 now_us, struct xtcp_verdict *v);
+/* SO_KEEPALIVE or a TCP_KEEP* option changed: re-arm. */
+void xtcp_user_keepalive(struct xtcp_tcb *t, u64 now_us);
+
+/* ---- segments (arrive.c), RFC 9293 3.10.7 */
+
+/* Connection in any state but LISTEN and TIME_WAIT. */
+void xtcp_segment_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
+			  struct xtcp_verdict *v);
+/*
+ * No flow and no listener (3.10.7.1): the RST that answers @g, in v->reply
+ * with XTCP_V_REPLY; nothing for a RST.
+ */
+void xtcp_segment_closed(const struct xtcp_seg *g, struct xtcp_verdict *v);
+
+/* ICMP hard or soft error for this connection (RFC 9293 3.9.2.2); err positive. */
+void xtcp_icmp_error(struct xtcp_tcb *t, int err, bool hard, u64 now_us,
+		     struct xtcp_verdict *v);
+/* Path MTU changed: set mss_cap (at least tcp_min_snd_mss), resend what is too big. */
+void xtcp_mtu_changed(struct xtcp_tcb *t, u16 mss_cap, u64 now_us, struct xtcp_verdict *v);
+
+/* ---- timeouts (timeout.c), RFC 9293 3.10.8 */
+
+/* Fires every deadline that is due. */
+void xtcp_timeout(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
+/* The retransmission timeout in force: with backoff, at most tcp_rto_max_ms. */
+u64 xtcp_rto_now_us(const struct xtcp_tcb *t);
+/* Earliest deadline, 0 if none. */
+u64 xtcp_next_deadline(const struct xtcp_tcb *t);
+
+/* ---- output (output.c) */
+
+/*
+ * Decide the next segment to transmit now; false if none. Call in a loop; each
+ * true must be followed by xtcp_output_sent() or, if the caller could not
+ * build it, xtcp_output_failed() (which arms a retry) and the end of the loop.
+ */
+bool xtcp_output_next(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x);
+void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us);
+void xtcp_output_failed(struct xtcp_tcb *t, u64 now_us);
+/* Bytes the user wrote that were never sent / never acknowledged (SIOCOUTQNSD, SIOCOUTQ). */
+u32 xtcp_unsent(const struct xtcp_tcb *t);
+u32 xtcp_unacked(const struct xtcp_tcb *t);
+u32 xtcp_mss_update(struct xtcp_tcb *t);	/* recompute mss_now */
+
+/* ---- initial sequence number and timestamp offset (isn.c), RFC 6528 */
+
+struct xtcp_key { siphash_key_t isn, ts; };
+/* Addresses: 4 or 16 bytes each; ports in network order. 64 ns clock. */
+u32 xtcp_isn(const struct xtcp_key *k, const void *laddr, const void *raddr,
+	     unsigned int alen, u16 lport, u16 rport, u64 now_ns);
+u32 xtcp_ts_off(const struct xtcp_key *k, const void *laddr, const void *raddr,
+		unsigned int alen);
+
+/* ---- half-open requests (request.c): LISTEN and passive SYN_RECEIVED */
+
+/* The core's part of a half-open request. */
+struct xtcp_rq {
+	u32 iss, rcv_nxt;
+	u32 ts_recent;		/* with ts_ok */
+	u32 ts_off;
+	/* Times modulo 2^32 us: no request lives an hour. See xtcp_rq_synack_us(). */
+	u32 synack_us;		/* last SYN-ACK, for the 500 ms limit and the RTT sample */
+	u32 last_oow_us;	/* last ACK to a bad segment, 0: none */
+	u16 mss_peer;
+	u16 wnd;		/* window of the peer's SYN, unscaled */
+	u16 rcv_wnd;		/* of our SYN-ACK, unscaled (RFC 7323 2.2) */
+	u8 snd_wscale:4, rcv_wscale:4;
+	/* acked: bare ACK seen (DEFER_ACCEPT) */
+	/* cookie: its SYN-ACK carries a SYN cookie; when it was sent is not known */
+	/* dead: caller's */
+	u8 ts_ok:1, sack_ok:1, wscale_ok:1, is_v6:1, acked:1, cookie:1, dead:1;
+	u8 retries;		/* SYN-ACK retransmissions so far */
+};
+
+/* When the last SYN-ACK was sent. */
+static inline u64 xtcp_rq_synack_us(const struct xtcp_rq *rq, u64 now_us)
+{
+	return now_us - (u32)((u32)now_us - READ_ONCE(rq->synack_us));
+}
+
+enum xtcp_listen_act { XTCP_L_DROP, XTCP_L_RST, XTCP_L_SYN };
+/*
+ * 3.10.7.2: RST -> drop, ACK -> RST (v->reply), SYN -> XTCP_L_SYN (make a
+ * request if the queues have room), else drop (v->drop says why).
+ */
+enum xtcp_listen_act xtcp_listen_segment(const struct xtcp_seg *g, struct xtcp_verdict *v);
+
+/* Fill @rq from the SYN @g. @rcv_wnd: initial window to offer, bytes. */
+void xtcp_rq_init(struct xtcp_rq *rq, const struct xtcp_params *p, const struct xtcp_seg *g,
+		  bool v6, u32 iss, u32 ts_off, u32 rcv_wnd, u8 rcv_wscale, u64 now_us);
+/* The SYN-ACK, ready for the wire. */
+void xtcp_rq_synack(const struct xtcp_rq *rq, u16 adv_mss, u64 now_us, struct xtcp_reply *r);
+
+enum xtcp_rq_act {
+	XTCP_RQ_DROP,		/* v->drop; v->reply if XTCP_V_REPLY (challenge ACK, RST) */
+	XTCP_RQ_SYNACK,		/* resend the SYN-ACK (retransmitted SYN) */
+	XTCP_RQ_KILL,		/* exact RST: free the request (EmbryonicRsts) */
+	XTCP_RQ_COMPLETE,	/* third segment good: make the child, feed it @g */
+};
+
+enum xtcp_rq_act xtcp_rq_segment(struct xtcp_rq *rq, const struct xtcp_params *p,
+				 const struct xtcp_seg *g, u64 now_us, struct xtcp_verdict *v);
+/*
+ * Next SYN-ACK timeout after @rq->retries retransmissions, in us: the first one
+ * (the listener's XTCP_INIT_RTO_MS, @init_rto_ms, or 0) doubled each time,
+ * bounded by rto_max. The request dies at the timeout that follows its last
+ * permitted retransmission.
+ */
+u64 xtcp_rq_timeout_us(const struct xtcp_rq *rq, const struct xtcp_params *p, u32 init_rto_ms);
+
+/*
+ * A connection from a completed request: state SYN_RECV; the caller then feeds
+ * the third segment to xtcp_segment_arrives(). adv_mss, mss_cap, gso_max,
+ * rcv_free, rcv_full set before.
+ */
+void xtcp_open_child(struct xtcp_tcb *t, const struct xtcp_rq *rq, u64 now_us,
+		     struct xtcp_verdict *v);
+
+/* ---- TIME-WAIT, and FIN_WAIT2 without a user (timewait.c) */
+
+/* All that is kept of the connection; 12 bytes and 12 bits. */
+struct xtcp_twc {
+	u32 snd_nxt, rcv_nxt;
+	u32 ts_recent;		/* with ts_ok */
+	u8 ts_ok:1,
+	   ts_plain:1,		/* our timestamps go without an offset */
+	   fin_wait2:1,		/* the peer's FIN is still to come */
+	   brief:1;		/* tcp_tw_recycle cut it short (caller's) */
+	/*
+	 * of 2MSL by FIN; capped, so that no peer holds the tuple. In FIN_WAIT2:
+	 * 3.5 RTO, see xtcp_twc_brief_us()
+	 */
+	u8 restarts;
+	u8 wnd_log;		/* window as it stood on the wire, power of two not above */
+};
+
+/* The fields that are no sequence numbers, in 12 bits. */
+static inline u16 xtcp_twc_pack(const struct xtcp_twc *w)
+{
+	return w->ts_ok | w->ts_plain << 1 | w->fin_wait2 << 2 | w->brief << 3 |
+	       w->restarts << 4 | w->wnd_log << 8;
+}
+
+static inline void xtcp_twc_unpack(struct xtcp_twc *w, u16 bits)
+{
+	w->ts_ok = bits;
+	w->ts_plain = bits >> 1;
+	w->fin_wait2 = bits >> 2;
+	w->brief = bits >> 3;
+	w->restarts = bits >> 4 & 15;
+	w->wnd_log = bits >> 8 & 15;
+}
+
+void xtcp_tw_init(struct xtcp_twc *w, const struct xtcp_tcb *t);
+u64 xtcp_tw_brief_us(const struct xtcp_tcb *t);
+u64 xtcp_twc_brief_us(const struct xtcp_twc *w);
+void xtcp_twc_begin(struct xtcp_twc *w);
+
+/* What a segment for an entry needs beside it. */
+struct xtcp_tw_env {
+	const struct xtcp_params *p;
+	u64 now_us;
+	u64 last_ack_us;	/* in and out: last ACK to a bad segment, 0: none */
+	u32 ts_off;		/* of our timestamps towards this peer */
+	u32 iss;		/* out, with XTCP_TW_REOPEN: least ISN of the new connection */
+	bool listener;		/* somebody listens; else a new SYN is only acknowledged */
+};
+
+enum xtcp_tw_act {
+	XTCP_TW_DROP,		/* v->drop; v->reply if XTCP_V_REPLY */
+	XTCP_TW_RESTART,	/* FIN again: v->reply acknowledges it, 2MSL starts anew */
+	XTCP_TW_FIN,		/* FIN in FIN_WAIT2: acknowledged, TIME_WAIT begins */
+	XTCP_TW_KILL,		/* RST: free the entry (not with tcp_rfc1337) */
+	XTCP_TW_ABORT,		/* data in FIN_WAIT2: v->reply is a RST, free the entry */
+	/* acceptable new SYN: free the entry, give it to the listener with an ISN from iss on */
+	XTCP_TW_REOPEN,
+};
+
+enum xtcp_tw_act xtcp_tw_segment(struct xtcp_twc *w, struct xtcp_tw_env *e,
+				 const struct xtcp_seg *g, struct xtcp_verdict *v);
+
+/* ---- self-check (check.c) */
+
+/*
+ * Do the invariants hold between two calls (verdict executed, output loop run)?
+ * On false *@why names the broken one.
+ */
+bool xtcp_tcb_check(const struct xtcp_tcb *t, const char **why);
+
+#endif /* XTCP_CORE_TCB_H */
