@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A connection's one timer. The core keeps a deadline for each of its timers;
+ * the kernel timer is armed for the earliest. It is moved only when it would
+ * fire too late: firing too early costs one look at the deadlines, moving it
+ * with every ACK would cost a lot more.
+ *
+ * Deadlines are times of the namespace's clock (xtcp_now_us()); only what the
+ * kernel's timer is told is converted to real time, so a faster clock
+ * (lab_timescale) changes no schedule but by the tick, which it makes that
+ * many times longer.
+ */
+#include "packets.h"
+
+#include <trace/events/xtcp.h>
+
+/* Longest wait asked of the kernel's timer: jiffies are 32 bits on some machines. */
+#define TIMER_MAX_US	(3600ULL * USEC_PER_SEC)
+
+static const char *timer_name(const struct xtcp_tcb *t, unsigned int which)
+{
+	switch (which) {
+	case XTCP_T_REXMIT:
+		return t->rexmit_probe ? "persist" : "rexmit";
+	case XTCP_T_DELACK:
+		return "delack";
+	case XTCP_T_KEEP:
+		return "keepalive";
+	case XTCP_T_LIFE:
+		return t->state == XTCP_FIN_WAIT2 ? "fin_wait2" : "life";
+	case XTCP_T_CORK:
+		return "cork";
+	}
+	return "other";
+}
+
+/* Retransmissions or probes so far */
+static u32 timer_tries(const struct xtcp_tcb *t, unsigned int which)
+{
+	if (which == XTCP_T_KEEP || (which == XTCP_T_REXMIT && t->rexmit_probe))
+		return t->probes_out;
+	return which == XTCP_T_REXMIT ? t->retransmits : 0;
+}
+
+/* The earliest deadline has moved. The kernel's timer is lazy: tracers hear of deadlines. */
+static void trace_armed(struct xtcp_sock *x, u64 due_us)
+{
+	const struct xtcp_tcb *t = &x->tcb;
+	u64 now_us = xtcp_now_us(x->xn);
+	unsigned int i;
+
+	if (due_us == x->traced_due_us)
+		return;
+	x->traced_due_us = due_us;
+	x->traced_at_us = now_us;
+	for (i = 0; due_us && i < XTCP_NR_TIMERS; i++) {
+		if (t->deadline_us[i] == due_us)
+			trace_xtcp_timer(&x->flow, "armed", timer_name(t, i),
+					 due_us > now_us ? due_us - now_us : 0,
+					 timer_tries(t, i));
+	}
+}
+
+static void trace_fired(const struct xtcp_sock *x, u64 now_us)
+{
+	const struct xtcp_tcb *t = &x->tcb;
+	unsigned int i;
+
+	for (i = 0; i < XTCP_NR_TIMERS; i++) {
+		u64 due_us = t->deadline_us[i];
+
+		if (due_us && due_us <= now_us)
+			trace_xtcp_timer(&x->flow, "fired", timer_name(t, i),
+					 due_us == x->traced_due_us ?
+					 now_us - x->traced_at_us : 0, timer_tries(t, i));
+	}
+}
+
+static void timer_fired(struct timer_list *timer)
+{
+	struct xtcp_sock *x = timer_container_of(x, timer, timer);
+	struct sock *sk = xtcp_to_sk(x);
+
+	bh_lock_sock(sk);
+	if (!sock_owned_by_user(sk))
+		xtcp_timer_run(sk);
+	else if (!test_and_set_bit(XTCP_DEFER_TIMER, &x->deferred))
+		sock_hold(sk);		/* until xtcp_release_cb() */
+	bh_unlock_sock(sk);
+	sock_put(sk);
+}
+
+/**
+ * xtcp_timer_init - make the timer ready
+ * @sk: new sock
+ */
+void xtcp_timer_init(struct sock *sk)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+
+	timer_setup(&x->timer, timer_fired, 0);
+	x->timer_us = 0;
+	x->deferred = 0;
+}
+
+/**
+ * xtcp_timer_sync - arm the timer for the core's earliest deadline
+ * @sk: sock, locked
+ */
+void xtcp_timer_sync(struct sock *sk)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+	u64 due_us = xtcp_next_deadline(&x->tcb);
+	u64 now_us, real_us;
+
+	if (x->tcb.state == XTCP_CLOSE || x->tcb.state == XTCP_LISTEN)
+		return;
+	if (trace_xtcp_timer_enabled())
+		trace_armed(x, due_us);
+	if (!due_us || (x->timer_us && x->timer_us <= due_us))
+		return;
+	now_us = xtcp_now_us(x->xn);
+	real_us = due_us > now_us ? xtcp_real_us(x->xn, due_us - now_us) : 0;
+	x->timer_us = due_us;
+	if (real_us > TIMER_MAX_US) {
+		real_us = TIMER_MAX_US;
+		x->timer_us = now_us + TIMER_MAX_US * READ_ONCE(x->xn->clock_scale);
+	}
+	sk_reset_timer(sk, &x->timer, jiffies + xtcp_timer_ticks(real_us));
+}
+
+/*
+ * tcp_max_orphans and tcp_mem are looked at again each time an orphan's timer
+ * comes up. As on Linux an orphan counts twice that has not sent for long, and
+ * twice again if ICMP said that its peer is out of reach.
+ */
+static bool timer_starved(const struct sock *sk, u64 now_us)
+{
+	const struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
+	unsigned int shift = 0;
+
+	if (!t->orphan)
+		return false;
+	if (now_us - t->lsnd_us > 2ULL * XTCP_P(t, tcp_rto_max_ms) * USEC_PER_MSEC)
+		shift++;
+	if (t->soft_err)
+		shift++;
+	return xtcp_sock_starved(sk, shift);
+}
+
+/**
+ * xtcp_timer_run - carry out the deadlines that are due
+ * @sk: sock, locked
+ *
+ * Context: softirq, or process from release_sock().
+ */
+void xtcp_timer_run(struct sock *sk)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+	struct xtcp_verdict v;
+	u64 due_us, now_us;
+
+	x->timer_us = 0;
+	if (x->tcb.state == XTCP_CLOSE || x->tcb.state == XTCP_LISTEN)
+		return;
+	due_us = xtcp_next_deadline(&x->tcb);
+	now_us = xtcp_now_us(x->xn);
+	if (!due_us || due_us > now_us) {
+		xtcp_timer_sync(sk);
+		return;
+	}
+	if (trace_xtcp_timer_enabled())
+		trace_fired(x, now_us);
+	xtcp_sock_pool_fill(sk);
+	xtcp_sock_rcv_space(sk);
+	x->tcb.no_resources = timer_starved(sk, now_us);
+	xtcp_timeout(&x->tcb, now_us, &v);
+	xtcp_exec(sk, &v, NULL, NULL);
+}
+
+/**
+ * xtcp_release_cb - the user lets go of the lock: do what was put off
+ * @sk: sock, lock still held
+ *
+ * proto.release_cb. Each deferred bit but OUTPUT came with a reference.
+ */
+void xtcp_release_cb(struct sock *sk)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+
+	if (likely(!READ_ONCE(x->deferred)))
+		return;
+	if (test_and_clear_bit(XTCP_DEFER_TIMER, &x->deferred)) {
+		xtcp_timer_run(sk);
+		__sock_put(sk);
+	}
+	if (test_and_clear_bit(XTCP_DEFER_MTU, &x->deferred)) {
+		xtcp_icmp_mtu(sk, x->mtu_info);
+		__sock_put(sk);
+	}
+	if (test_and_clear_bit(XTCP_DEFER_OUTPUT, &x->deferred) &&
+	    x->tcb.state != XTCP_CLOSE) {
+		xtcp_output(sk);
+		xtcp_timer_sync(sk);
+	}
+}
