@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Each knob changes what it says: those that no other test turns. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "raw_peer.h"
+
+RAW_TEST(knob_keepalive, "4-111 4-112 4-116 3-15", T_BOTH)
+{
+	u64 t0;
+
+	sut_sysctl("tcp_keepalive_time", "2");
+	sut_sysctl("tcp_keepalive_intvl", "1");
+	sut_sysctl("tcp_keepalive_probes", "2");
+	open_passive(p, "mss=1000");
+	t0 = raw_now_us();
+	sut_opt(p->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	peer_rx(p, 2500, "A seq=0");
+	CHECK_MS((p->last->at_us - t0) / 1000, 1990, 2200);
+	peer_rx(p, 1500, "A seq=0");
+	peer_rx(p, 1500, "RA");
+	CHECK_MS((p->last->at_us - t0) / 1000, 3990, 4300);
+	CHECK_EQ(sut_read_errno(p, 500), ETIMEDOUT);
+}
+
+static u32 flow_label(const struct segment *seg)
+{
+	return (seg->ip[1] & 15) << 16 | seg->ip[2] << 8 | seg->ip[3];
+}
+
+/* The route is doubted after R1 retransmissions: the flow label asks for another path. */
+RAW_TEST(knob_retries1, "RFC 9293 3.8.3 R1", T_XTCP | T_V6)
+{
+	u32 label;
+
+	sut_sysctl("tcp_rto_min_us", "50000");
+	sut_sysctl("tcp_retries1", "1");
+	open_passive(p, "mss=1000");
+	sut_write(p, 10);
+	peer_rx(p, 500, "PA seq=1 len=10");
+	label = flow_label(p->last);
+	CHECK(label);
+	peer_rx(p, 500, "PA seq=1 len=10");
+	CHECK_EQ(flow_label(p->last), label);
+	peer_rx(p, 500, "PA seq=1 len=10");
+	CHECK(flow_label(p->last) != label);
+	label = flow_label(p->last);
+	peer_rx(p, 900, "PA seq=1 len=10");
+	CHECK_EQ(flow_label(p->last), label);
+}
+
+static void rexmits(struct peer *p, int n, int within_ms)
+{
+	while (n--)
+		peer_rx(p, within_ms, "PA seq=1 len=10");
+}
+
+RAW_TEST(knob_rto_min, "RFC 6298 2.4 D-17 1-19", T_XTCP)
+{
+	u64 t0;
+
+	sut_sysctl("tcp_rto_min_us", "1000000");
+	open_passive(p, "mss=1000");
+	sut_write(p, 10);
+	rexmits(p, 1, 500);
+	t0 = p->last->at_us;
+	rexmits(p, 1, 1500);
+	CHECK_MS((p->last->at_us - t0) / 1000, 1000, 1200);
+}
+
+RAW_TEST(knob_rto_max, "RFC 6298 2.5", T_XTCP)
+{
+	u64 t0;
+
+	sut_sysctl("tcp_rto_min_us", "400000");
+	sut_sysctl("tcp_rto_max_ms", "1000");
+	open_passive(p, "mss=1000");
+	sut_write(p, 10);
+	rexmits(p, 1, 500);
+	t0 = p->last->at_us;
+	/* 0.4 + 0.8 + 1 + 1 + 1, not 0.4 * 31 */
+	rexmits(p, 5, 1500);
+	CHECK_MS((p->last->at_us - t0) / 1000, 4200, 4600);
+}
+
+RAW_TEST(knob_delack_min, "RFC 9293 3.8.6.3", T_XTCP)
+{
+	u64 t0;
+
+	sut_sysctl("tcp_delack_min_ms", "400");
+	open_passive(p, "mss=1000");
+	sut_opt(p->fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	t0 = raw_now_us();
+	peer_tx(p, "PA len=10");
+	peer_rx(p, 1000, "A ack=11 len=0");
+	/* in spite of Linux's usual 40 */
+	CHECK_MS((p->last->at_us - t0) / 1000, 190, 520);
+}
+
+RAW_TEST(knob_init_cwnd, "RFC 6928", T_XTCP)
+{
+	sut_sysctl("tcp_init_cwnd", "3");
+	open_passive(p, "mss=1000");
+	sut_write(p, 10000);
+	peer_rx(p, 500, "A seq=1 len=1000");
+	peer_rx(p, 500, "A seq=1001 len=1000");
+	peer_rx(p, 500, "A seq=2001 len=1000");
+	peer_rx_none(p, 50);
+}
+
+RAW_TEST(knob_dsack, "RFC 2883", T_BOTH)
+{
+	sut_sysctl("tcp_dsack", "0");
+	open_passive(p, "mss=1460 sackok");
+	peer_tx(p, "PA len=10");
+	peer_rx(p, 500, "A ack=11");
+	peer_tx(p, "PA seq=1 len=10");
+	peer_rx(p, 500, "A ack=11 nosack");
+	sut_read(p, 10);
+}
+
+/* Six duplicate ACKs instead of three. */
+RAW_TEST(knob_reordering, "RFC 5681 3.2", T_XTCP)
+{
+	int i;
+
+	sut_sysctl("tcp_reordering", "6");
+	sut_sysctl("tcp_rto_min_us", "2000000");
+	open_passive(p, "mss=1000");
+	sut_write(p, 10000);
+	for (i = 0; i < 10; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
+	for (i = 0; i < 5; i++)
+		peer_tx(p, "A ack=1");
+	peer_rx_none(p, 100);
+	peer_tx(p, "A ack=1");
+	peer_rx(p, 300, "A seq=1 len=1000");
+}
+
+/* How many of 8 segments go at once after 8 were acknowledged and a second of nothing? */
+static int burst_after_idle(struct peer *p, const char *knob)
+{
+	int i, n;
+
+	sut_sysctl("tcp_slow_start_after_idle", knob);
+	sut_sysctl("tcp_init_cwnd", "2");
+	open_passive(p, "mss=1000");
+	for (i = 0; i < 4; i++) {
+		sut_write(p, 8000);
+		do {
+			peer_rx(p, 500, "A len>0");
+			peer_tx(p, "A ack=%u", p->sut_nxt - p->sut_isn);
+		} while (p->sut_nxt - p->sut_isn != 1 + (u32)p->wr_off);
+	}
+	/* longer than the retransmission timeout */
+	peer_rx_none(p, 1000);
+	sut_write(p, 8000);
+	for (n = 0; peer_rx_any(p, 100); n++)
+		CHECK_EQ(p->last->len, 1000);
+	return n;
+}
+
+RAW_TEST(knob_slow_start_after_idle_1, "RFC 5681 4.1", T_XTCP | T_LONG)
+{
+	CHECK_EQ(burst_after_idle(p, "1"), 2);
+}
+
+RAW_TEST(knob_slow_start_after_idle_0, "RFC 5681 4.1", T_XTCP | T_LONG)
+{
+	CHECK_RANGE(burst_after_idle(p, "0"), 4, 8);
+}
+
+RAW_TEST(knob_min_snd_mss, "SACK panic, 2019", T_BOTH)
+{
+	sut_sysctl("tcp_min_snd_mss", "300");
+	open_passive(p, "mss=100");
+	sut_write(p, 600);
+	peer_rx(p, 500, "A seq=1 len=300");
+}
+
+/* A challenge ACK per second, in spite of one for each segment. */
+RAW_TEST(knob_challenge_ack_limit, "RFC 5961 7", T_XTCP)
+{
+	int i, n = 0;
+
+	sut_sysctl("tcp_invalid_ratelimit", "0");
+	sut_sysctl("tcp_challenge_ack_limit", "1");
+	open_passive(p, "mss=1460");
+	for (i = 0; i < 8; i++)
+		peer_tx(p, "S seq=1");
+	while (peer_rx_any(p, 100))
+		n++;
+	/* two if a second began meanwhile */
+	CHECK_RANGE(n, 1, 2);
+}
+
+/* The largest window offered while the user reads all that 60 bursts bring. */
+static u32 widest(struct peer *p, const char *knob)
+{
+	u32 win, widest = 0, off = 0;
+	int i, k;
+
+	sut_sysctl("tcp_moderate_rcvbuf", knob);
+	sut_sysctl("tcp_rmem", "4096 32768 4000000");
+	open_passive(p, "mss=1460 ws=7");
+	for (i = 0; i < 60; i++) {
+		for (k = 0; k < 8; k++, off += 1000)
+			peer_tx(p, "A seq=%u len=1000", 1 + off);
+		sut_read(p, 8000);
+		/* let a round trip pass */
+		poll(NULL, 0, 5);
+		while (peer_rx_any(p, 1)) {
+			win = p->last->win << 7;
+			widest = win > widest ? win : widest;
+		}
+	}
+	return widest;
+}
+
+RAW_TEST(knob_moderate_rcvbuf_0, "dynamic right-sizing", T_XTCP)
+{
+	CHECK_RANGE(widest(p, "0"), 8000, 32768);
+}
+
+RAW_TEST(knob_moderate_rcvbuf_1, "dynamic right-sizing", T_XTCP)
+{
+	CHECK(widest(p, "1") > 32768);
+}
+
+/* Writable or not with more than 2000 bytes unsent? */
+static bool writable(struct peer *p, const char *knob)
+{
+	static const char bytes[5000];
+
+	if (knob)
+		sut_sysctl("tcp_notsent_lowat", knob);
+	p->win = 1000;
+	open_passive(p, "mss=1000");
+	/* Linux takes no more than a segment too many */
+	CHECK(send(p->fd, bytes, sizeof(bytes), MSG_NOSIGNAL) >= 3000);
+	return sut_poll(p->fd, POLLOUT, 0) & POLLOUT;
+}
+
+RAW_TEST(knob_notsent_lowat, "Linux", T_BOTH)
+{
+	CHECK(!writable(p, "2000"));
+}
+
+RAW_TEST(knob_notsent_lowat_off, "Linux", T_BOTH)
+{
+	CHECK(writable(p, NULL));
+}
+
+static u8 urgent_byte(struct peer *p, const char *knob)
+{
+	u8 c = 0;
+
+	sut_sysctl("tcp_stdurg", knob);
+	open_passive(p, "mss=1460");
+	peer_tx(p, "UPA len=10 urg=5");
+	CHECK(sut_poll(p->fd, POLLPRI, 500) & POLLPRI);
+	CHECK_EQ(recv(p->fd, &c, 1, MSG_OOB), 1);
+	return c;
+}
+
+RAW_TEST(knob_stdurg_0, "RFC 6093", T_BOTH)
+{
+	CHECK_EQ(urgent_byte(p, "0"), raw_pattern(4));
+}
+
+RAW_TEST(knob_stdurg_1, "RFC 6093", T_BOTH)
+{
+	CHECK_EQ(urgent_byte(p, "1"), raw_pattern(5));
+}
+
+static int buffer(int fd, int which)
+{
+	socklen_t len = sizeof(int);
+	int v = -1;
+
+	CHECK(!getsockopt(fd, SOL_SOCKET, which, &v, &len));
+	return v;
+}
+
+RAW_TEST(knob_rmem, "Linux", T_BOTH)
+{
+	sut_sysctl("tcp_rmem", "4096 20000 30000");
+	p->lfd = sut_socket();
+	CHECK_EQ(buffer(p->lfd, SO_RCVBUF), 20000);
+	sut_listen(p, 8);
+	open_passive(p, "mss=1460");
+	/* and so is the window: half of it is for what skbs cost */
+	peer_tx(p, "PA len=10");
+	peer_rx(p, 500, "A ack=11");
+	CHECK_RANGE(p->last->win, 1000, 20000);
+}
+
+RAW_TEST(knob_wmem, "Linux", T_BOTH)
+{
+	sut_sysctl("tcp_wmem", "4096 20000 30000");
+	p->fd = sut_socket();
+	CHECK_EQ(buffer(p->fd, SO_SNDBUF), 20000);
+}
+
+RAW_TEST(knob_congestion_control, "Linux", T_BOTH)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+
+	sut_sysctl("tcp_congestion_control", "reno");
+	p->fd = sut_socket();
+	CHECK(!getsockopt(p->fd, IPPROTO_TCP, TCP_CONGESTION, name, &len));
+	CHECK(!strcmp(name, "reno"));
+}
+
+/* Orphans that may be kept: one is reset at once, none is with the default. */
+RAW_TEST(knob_max_orphans_default, "4-11", T_BOTH)
+{
+	open_passive(p, "mss=1460");
+	sut_close(p);
+	peer_rx(p, 500, "FA seq=1 ack=1");
+	peer_rx_none(p, 50);
+	CHECK_EQ(sut_state(p), ST_FIN_WAIT1);
+}
+
+/* Two ACKs to bad segments, however quick: the knob is the time between them. */
+RAW_TEST(knob_invalid_ratelimit, "RFC 5961 7", T_XTCP)
+{
+	int i, n = 0;
+
+	sut_sysctl("tcp_invalid_ratelimit", "0");
+	open_passive(p, "mss=1460");
+	for (i = 0; i < 5; i++)
+		peer_tx(p, "R seq=2");
+	while (peer_rx_any(p, 100))
+		n++;
+	CHECK_EQ(n, 5);
+}

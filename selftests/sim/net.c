@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The network between the two hosts: a heap of packets ordered by arrival. */
+#include "sim.h"
+
+struct pkt *pkt_new(u32 len)
+{
+	struct pkt *k = calloc(1, sizeof(*k) + len);
+
+	if (!k)
+		abort();
+	k->len = len;
+	k->segs = 1;
+	k->mss = len;
+	return k;
+}
+
+static bool before(const struct pkt *a, const struct pkt *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+static void heap_push(struct sim *s, struct pkt *k)
+{
+	unsigned int i;
+
+	if (s->n_heap == s->cap_heap) {
+		s->cap_heap = s->cap_heap ? 2 * s->cap_heap : 256;
+		s->heap = realloc(s->heap, s->cap_heap * sizeof(*s->heap));
+		if (!s->heap)
+			abort();
+	}
+	for (i = s->n_heap++; i && before(k, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		s->heap[i] = s->heap[(i - 1) / 2];
+	s->heap[i] = k;
+}
+
+static struct pkt *heap_pop(struct sim *s)
+{
+	struct pkt *top = s->heap[0], *last = s->heap[--s->n_heap];
+	unsigned int i = 0, c;
+
+	while ((c = 2 * i + 1) < s->n_heap) {
+		if (c + 1 < s->n_heap && before(s->heap[c + 1], s->heap[c]))
+			c++;
+		if (!before(s->heap[c], last))
+			break;
+		s->heap[i] = s->heap[c];
+		i = c;
+	}
+	s->heap[i] = last;
+	return top;
+}
+
+u64 net_next_us(const struct sim *s)
+{
+	return s->n_heap ? s->heap[0]->at_us : 0;
+}
+
+void net_clear(struct sim *s)
+{
+	while (s->n_heap)
+		free(s->heap[--s->n_heap]);
+}
+
+void ladder_pkt(struct sim *s, const struct pkt *k, u8 from, const char *what)
+{
+	char f[12];
+	struct xtcp_opts o;
+	int i;
+
+	if (!s->ladder)
+		return;
+	printf("%12.6f  %s %-4s seq %u ack %u win %u len %u", s->now_us / 1e6,
+	       from ? "    <-- B" : "A -->    ", flags_name(k->flags, f), k->seq, k->ack,
+	       k->wnd, k->len);
+	xtcp_opts_parse(k->opt, k->optlen, k->flags & XTCP_SYN, &o);
+	if (o.mss)
+		printf(" mss %u", o.mss);
+	if (o.has_wscale)
+		printf(" ws %u", o.wscale);
+	if (o.sack_ok)
+		printf(" sackok");
+	if (o.has_ts)
+		printf(" ts %u/%u", o.tsval, o.tsecr);
+	for (i = 0; i < o.nsack; i++)
+		printf(" sack %u-%u", o.sack[i].start, o.sack[i].end);
+	if (k->segs > 1)
+		printf(" segs %u", k->segs);
+	printf("%s%s\n", *what ? "  " : "", what);
+}
+
+static struct pkt *pkt_dup(const struct pkt *k)
+{
+	struct pkt *c = pkt_new(k->len);
+
+	memcpy(c, k, sizeof(*k) + k->len);
+	return c;
+}
+
+/* When a packet that leaves now arrives; 0: the queue is full. */
+static u64 link_arrival(struct sim *s, struct link *l, u32 len)
+{
+	u64 at = s->now_us;
+
+	if (l->rate) {
+		if (l->busy_us < at)
+			l->busy_us = at;
+		if (l->busy_us - at > l->queue_us)
+			return 0;
+		l->busy_us += (len + 40) * SEC / l->rate;
+		at = l->busy_us;
+	}
+	at += l->delay_us + rnd_below(&s->r, l->jitter_us + 1);
+	if (rnd_pm(&s->r, l->reorder_pm))
+		return at + rnd_below(&s->r, l->late_us + 1);
+	if (at < l->sent_at_us)
+		at = l->sent_at_us;
+	l->sent_at_us = at;
+	return at;
+}
+
+/* A header that was damaged behind the back of the checksum. */
+static void mangle(struct sim *s, struct pkt *k)
+{
+	switch (rnd_below(&s->r, 7)) {
+	case 0:
+		k->seq ^= 1u << rnd_below(&s->r, 32);
+		break;
+	case 1:
+		k->ack ^= 1u << rnd_below(&s->r, 32);
+		break;
+	case 2:
+		k->flags ^= 1u << rnd_below(&s->r, 8);
+		break;
+	case 3:
+		k->wnd ^= 1u << rnd_below(&s->r, 16);
+		break;
+	case 4:
+		k->urg ^= 1u << rnd_below(&s->r, 16);
+		break;
+	default:
+		if (k->optlen)
+			k->opt[rnd_below(&s->r, k->optlen)] ^= 1u << rnd_below(&s->r, 8);
+		break;
+	}
+}
+
+static void transmit(struct sim *s, struct host *from, struct pkt *k)
+{
+	struct host *to = from->peer;
+	struct link *l = &s->link[to->id];
+
+	k->to = to->id;
+	k->order = ++s->order;
+	s->packets++;
+	if (s->now_us >= l->down_us && s->now_us < l->up_us) {
+		ladder_pkt(s, k, from->id, "[outage]");
+		free(k);
+		return;
+	}
+	if (rnd_pm(&s->r, l->loss_pm)) {
+		ladder_pkt(s, k, from->id, "[lost]");
+		free(k);
+		return;
+	}
+	/* damage is what the checksum is for: the receiver drops it unseen */
+	if (rnd_pm(&s->r, l->corrupt_pm)) {
+		if (!s->hostile) {
+			ladder_pkt(s, k, from->id, "[corrupt]");
+			free(k);
+			return;
+		}
+		mangle(s, k);
+	}
+	if (rnd_pm(&s->r, l->dup_pm)) {
+		struct pkt *c = pkt_dup(k);
+
+		c->at_us = link_arrival(s, l, c->len);
+		if (c->at_us)
+			heap_push(s, c);
+		else
+			free(c);
+	}
+	k->at_us = link_arrival(s, l, k->len);
+	if (!k->at_us) {
+		ladder_pkt(s, k, from->id, "[queue full]");
+		free(k);
+		return;
+	}
+	ladder_pkt(s, k, from->id, "");
+	heap_push(s, k);
+}
+
+/**
+ * net_send - what the NIC does: cut a supersegment (GSO), transmit the pieces
+ * @k: k->mss is the size of a piece; ownership passes
+ */
+void net_send(struct sim *s, struct host *from, struct pkt *k)
+{
+	u32 off, n, size = k->mss;
+
+	if (!size || k->len <= size) {
+		k->segs = 1;
+		k->mss = k->len;
+		transmit(s, from, k);
+		return;
+	}
+	for (off = 0; off < k->len; off += n) {
+		struct pkt *c;
+
+		n = min_t(u32, size, k->len - off);
+		c = pkt_new(n);
+		memcpy(c, k, sizeof(*k));
+		memcpy(c->data, k->data + off, n);
+		c->len = n;
+		c->mss = n;
+		c->segs = 1;
+		c->seq = k->seq + off;
+		if (k->flags & XTCP_URG)
+			c->urg = k->urg > off ? k->urg - off : 0;
+		if (off + n < k->len)
+			c->flags &= ~(XTCP_FIN | XTCP_PSH);
+		transmit(s, from, c);
+	}
+	free(k);
+}
+
+/* May @b join @a in one GRO packet? The rules of tcp_gro_receive(). */
+static bool gro_match(const struct pkt *a, const struct pkt *b)
+{
+	const u8 bad = XTCP_SYN | XTCP_FIN | XTCP_RST | XTCP_URG | XTCP_CWR;
+
+	return a->to == b->to && a->len && b->len && !((a->flags | b->flags) & bad) &&
+	       !(a->flags & XTCP_PSH) && b->seq == a->seq + a->len && a->ack == b->ack &&
+	       b->len <= a->mss && a->len % a->mss == 0 && a->len + b->len < 65000 &&
+	       a->optlen == b->optlen && !memcmp(a->opt, b->opt, a->optlen) &&
+	       b->at_us - a->at_us < 100;
+}
+
+struct pkt *net_pop(struct sim *s)
+{
+	struct pkt *k = heap_pop(s);
+
+	while (s->n_heap && rnd_pm(&s->r, s->link[k->to].gro_pm) &&
+	       gro_match(k, s->heap[0])) {
+		struct pkt *b = heap_pop(s), *m = pkt_new(k->len + b->len);
+
+		memcpy(m, k, sizeof(*k) + k->len);
+		memcpy(m->data + k->len, b->data, b->len);
+		m->len = k->len + b->len;
+		m->flags |= b->flags;
+		m->segs = k->segs + 1;
+		m->at_us = b->at_us;
+		m->wnd = b->wnd;
+		free(k);
+		free(b);
+		k = m;
+	}
+	return k;
+}
+
+/*
+ * A segment from someone off the path who knows the addresses and guesses the
+ * sequence number well, though not exactly: RFC 5961 says none may do harm.
+ */
+void net_inject(struct sim *s, struct host *to)
+{
+	struct pkt *k;
+	u32 wnd;
+
+	if (to->kind != H_CONN || to->t.state == XTCP_SYN_SENT)
+		return;
+	wnd = xtcp_rcv_wnd(&to->t.s);
+	k = pkt_new(0);
+	k->to = to->id;
+	k->order = ++s->order;
+	k->at_us = s->now_us;
+	k->seq = to->t.s.rcv_nxt + 1 + rnd_below(&s->r, wnd ? 2 * wnd : 1000);
+	k->ack = to->t.s.snd_una;
+	switch (rnd_below(&s->r, 4)) {
+	case 0:
+		k->flags = XTCP_RST;
+		break;
+	case 1:
+		k->flags = XTCP_SYN;
+		k->seq = rnd_u32(&s->r);
+		break;
+	case 2:
+		k->flags = XTCP_ACK;
+		k->ack = to->t.s.snd_nxt + 1 + rnd_below(&s->r, 1 << 20);
+		break;
+	default:
+		k->flags = XTCP_ACK;
+		k->seq = to->t.s.rcv_nxt;
+		k->ack = to->t.s.snd_una - to->t.max_window - 1 -
+			 rnd_below(&s->r, 1 << 30);
+		break;
+	}
+	ladder_pkt(s, k, !to->id, "[forged]");
+	host_rx(to, k);
+	free(k);
+}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+# User-space tests of src/core. Run from the top with make -f.
+#
+#   unit   vector tests, TAP
+#   sim    two endpoints, a bad network, 50,000 seeds
+#   fuzz   random segments at every state, bounded
+#
+# SAN_SEEDS seeds run under AddressSanitizer and UBSan, SEEDS more at full speed;
+# FUZZ_ROUNDS sets the length of the fuzzer.
+
+T	:= $(dir $(lastword $(MAKEFILE_LIST)))
+TOP	:= $(T)..
+O	?= $(TOP)/build/user
+SEEDS	?= 40000
+SAN_SEEDS ?= 10000
+FUZZ_ROUNDS ?= 100000
+
+WARN	:= -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes
+BASE	:= -std=gnu11 -g $(WARN)
+SAN	?= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+CORE	:= $(wildcard $(TOP)/src/core/*.c)
+UNIT	:= $(wildcard $(T)unit/*.c)
+SIM	:= $(wildcard $(T)sim/*.c)
+FUZZ	:= $(wildcard $(T)fuzz/*.c)
+HDR	:= $(wildcard $(TOP)/src/core/*.h $(TOP)/include/xtcp/*.h $(T)*/*.h)
+
+name	= $(patsubst %.c,%.o,$(notdir $(1)))
+obj	= $(addprefix $(O)/$(1)/,$(call name,$(2)))
+
+.PHONY: all unit sim fuzz check clean
+all: $(O)/unit $(O)/sim $(O)/sim-san $(O)/fuzz
+
+# one rule per (flavour, directory): san = sanitizers, opt = plain -O2
+define rules
+$(O)/$(1)/%.o: $(2)/%.c $(HDR) | $(O)/$(1)
+	@$$(CC) $$(BASE) $(3) -c -o $$@ $$<
+endef
+$(eval $(call rules,san/core,$(TOP)/src/core,-O1 $(SAN)))
+$(eval $(call rules,opt/core,$(TOP)/src/core,-O2))
+$(eval $(call rules,san/unit,$(T)unit,-O1 $(SAN)))
+$(eval $(call rules,san/sim,$(T)sim,-O1 $(SAN)))
+$(eval $(call rules,opt/sim,$(T)sim,-O2))
+$(eval $(call rules,san/fuzz,$(T)fuzz,-O1 $(SAN)))
+
+$(addprefix $(O)/,san/core opt/core san/unit san/sim opt/sim san/fuzz):
+	@mkdir -p $@
+
+$(O)/unit: $(call obj,san/unit,$(UNIT)) $(call obj,san/core,$(CORE))
+	@$(CC) $(SAN) -o $@ $^
+$(O)/sim-san: $(call obj,san/sim,$(SIM)) $(call obj,san/core,$(CORE))
+	@$(CC) $(SAN) -o $@ $^
+$(O)/sim: $(call obj,opt/sim,$(SIM)) $(call obj,opt/core,$(CORE))
+	@$(CC) -o $@ $^
+$(O)/fuzz: $(call obj,san/fuzz,$(FUZZ)) $(call obj,san/core,$(CORE))
+	@$(CC) $(SAN) -o $@ $^
+
+unit: $(O)/unit
+	$(O)/unit > $(O)/unit.tap || { grep -A2 '^not ok' $(O)/unit.tap; exit 1; }
+	@tail -n 1 $(O)/unit.tap
+
+sim: $(O)/sim $(O)/sim-san
+	$(O)/sim-san --count $(SAN_SEEDS)
+	$(O)/sim --seed $$(($(SAN_SEEDS) + 1)) --count $(SEEDS)
+
+fuzz: $(O)/fuzz
+	$(O)/fuzz $(FUZZ_ROUNDS)
+
+check: unit sim fuzz
+
+clean:
+	rm -rf $(O)
