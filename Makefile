@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# xtcp: what a person types. "make help" lists it. All products go to build/.
+
+VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
+PREFIX	?= /usr/local
+DESTDIR	?=
+XTCP_CACHE ?= $(HOME)/.cache/xtcp
+export XTCP_CACHE
+
+# The kernel to build for: the running one, else the newest generic headers.
+KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+		$(lastword $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -V)))
+KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
+
+# Objects land beside a farm of links to the sources, one per kernel, so that
+# the tree stays clean and kernels do not disturb each other.
+KOBJ	= $(CURDIR)/build/kmod/$(KREL)
+
+.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup
+
+all: module tools
+
+# "make module" alone must say in one line what is missing.
+module:
+	@[ -n "$(KDIR)" ] && [ -n "$(KREL)" ] || \
+		{ echo "xtcp: no kernel headers; install linux-headers-amd64 or give KDIR=" >&2; exit 1; }
+	@scripts/link-farm "$(KOBJ)"
+	@flock "$(KOBJ)" $(MAKE) --no-print-directory -C $(KDIR) M=$(KOBJ) modules
+	@[ -n "$(ARCH)" ] || ln -sfn kmod/$(KREL)/xtcp.ko build/xtcp.ko
+
+tools:
+	@$(MAKE) --no-print-directory -C src/tools O=$(CURDIR)/build/tools \
+		PREFIX=$(PREFIX) VERSION=$(VERSION)
+
+net:
+	@$(MAKE) --no-print-directory -C selftests/net O=$(CURDIR)/build/net
+	@$(MAKE) --no-print-directory -C selftests/bench O=$(CURDIR)/build/bench
+
+bench: module net
+	@selftests/bench/run
+
+# With DKMS's tree in /usr/src the module follows the kernel's updates:
+# dkms install xtcp/$(VERSION).
+SRCDIR	= $(DESTDIR)/usr/src/xtcp-$(VERSION)
+install: all
+	$(MAKE) -C $(KDIR) M=$(KOBJ) modules_install \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	[ -n "$(DESTDIR)" ] || depmod $(KREL)
+	$(MAKE) -C src/tools O=$(CURDIR)/build/tools PREFIX=$(PREFIX) \
+		DESTDIR=$(DESTDIR) VERSION=$(VERSION) install
+	install -D -m 644 include/uapi/linux/xtcp.h $(DESTDIR)$(PREFIX)/include/linux/xtcp.h
+	rm -rf $(SRCDIR)
+	install -d $(SRCDIR)/scripts
+	cp -r Kbuild Makefile dkms.conf COPYING include src $(SRCDIR)/
+	cp scripts/link-farm $(SRCDIR)/scripts/
+
+uninstall:
+	rm -f $(DESTDIR)/lib/modules/$(KREL)/*/xtcp.ko $(DESTDIR)$(PREFIX)/bin/xtcp-run \
+		$(DESTDIR)$(PREFIX)/bin/xtcp-trace \
+		$(DESTDIR)$(PREFIX)/lib/libxtcp-preload.so $(DESTDIR)$(PREFIX)/include/linux/xtcp.h
+	rm -rf $(SRCDIR)
+	[ -n "$(DESTDIR)" ] || depmod $(KREL)
+
+setup:
+	@scripts/setup.sh all
+
+demo:
+	@scripts/demo
+
+vm:
+	@scripts/vm
+
+lint:
+	@scripts/lint
+
+check:
+	@scripts/check
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make            build the module (build/xtcp.ko) and the tools (build/tools)"
+	@echo "make install    install both, and the sources for DKMS [PREFIX= DESTDIR= KDIR=]"
+	@echo "make demo       two virtual machines, nginx and curl over xtcp (under 3 minutes)"
+	@echo "make vm         a shell in a virtual machine with the module loaded"
+	@echo "make check      all tests"
+	@echo "make bench      what AF_XTCP costs beside kernel TCP, in a virtual machine"
+	@echo "make lint       W=1, sparse, checkpatch"
+	@echo "make setup      fetch what demo, vm and check need (they do it themselves)"
+	@echo "make uninstall, make clean"
+	@echo "KDIR=$(KDIR)"
+	@echo "XTCP_CACHE=$(XTCP_CACHE)"
