@@ -19,9 +19,6 @@
 
 #include "raw_peer.h"
 
-#ifndef ARRAY_SIZE
-#endif
-
 /* where time is virtual, in us: two ticks of HZ=100, and one more of the wheel's */
 #define EXACT_TIMER_US	21000
 #define EXACT_WHEEL_US	30000
