@@ -13,11 +13,13 @@
 #include <linux/sysctl.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
+#include <net/inet_common.h>
 #include <net/inet_hashtables.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
 #include <net/protocol.h>
+#include <net/route.h>
 #include <net/sock.h>
 
 #define XTCP_KERNEL_BEFORE(a, b) (KERNEL_VERSION(a, b, 0) > LINUX_VERSION_CODE)
@@ -27,6 +29,29 @@
 #include <asm/unaligned.h>
 #else
 #include <linux/unaligned.h>
+#endif
+
+/* 6.10: headers of their own for what net/sock.h and linux/skbuff.h held */
+#if __has_include(<net/proto_memory.h>)
+#include <net/proto_memory.h>
+#endif
+#if __has_include(<linux/skbuff_ref.h>)
+#include <linux/skbuff_ref.h>
+#endif
+
+/*
+ * 6.11: a route's scope is the sock's; before, SO_DONTROUTE was the lowest bit
+ * of the type of service
+ */
+#ifdef RT_CONN_FLAGS
+#define ip_sock_rt_tos(sk)	RT_CONN_FLAGS(sk)
+#endif
+
+/* The flow labels' list left ipv6_pinfo, in some stable kernels too: Kbuild looks. */
+#ifdef XTCP_INET_FL_LIST
+#define XTCP_FL_LIST(sk)	(inet_sk(sk)->ipv6_fl_list)
+#else
+#define XTCP_FL_LIST(sk)	(inet6_sk(sk)->ipv6_fl_list)
 #endif
 
 /* 6.16 */
@@ -138,6 +163,39 @@ static int name(struct sock *sk, int cmd, unsigned long arg)		\
 static int name(struct sock *sk, int cmd, int *karg)			\
 {									\
 	return fn(sk, cmd, karg);					\
+}
+#endif
+
+/*
+ * 7.1: the length of the address an error queue entry comes with goes into msg;
+ * proto.recvmsg as XTCP_RECVMSG(name, fn) defines it; fn(sk, msg, len, flags)
+ */
+#if XTCP_KERNEL_BEFORE(7, 1)
+static inline int xtcp_compat_recv_error(struct sock *sk, struct msghdr *msg, int len)
+{
+	int addr_len = 0, err = inet_recv_error(sk, msg, len, &addr_len);
+
+	msg->msg_namelen = addr_len;
+	return err;
+}
+
+#define inet_recv_error			xtcp_compat_recv_error
+#define XTCP_RECVMSG(name, fn)						\
+static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
+		int flags, int *addr_len)				\
+{									\
+	int ret;							\
+									\
+	msg->msg_namelen = 0;						\
+	ret = fn(sk, msg, len, flags);					\
+	*addr_len = msg->msg_namelen;					\
+	return ret;							\
+}
+#else
+#define XTCP_RECVMSG(name, fn)						\
+static int name(struct sock *sk, struct msghdr *msg, size_t len, int flags) \
+{									\
+	return fn(sk, msg, len, flags);					\
 }
 #endif
 

@@ -12,7 +12,17 @@ XTCP_SOURCE=$XTCP_CACHE/src/linux-source-6.1
 say() { echo "xtcp: $*" >&2; }
 die() { echo "xtcp: $*" >&2; exit 1; }
 
-# Release of the guests' kernel: the newest generic headers there are.
+# Which kernel the guests boot: the one of vm_krel, unless the environment names
+# another, all of which is then given:
+#	XTCP_KREL		its release
+#	XTCP_KDIR		its headers or build directory, for the module
+#	XTCP_KERNEL_IMAGE	its bzImage
+#	XTCP_KERNEL_MODULES	directory with its lib/modules/RELEASE, indexed by
+#				depmod; empty if the image has built in all it needs
+# The guests' root is the same for all kernels; the modules of another travel
+# with each guest.
+
+# Release of the guests' own kernel: the newest generic headers there are.
 vm_krel()
 {
 	local d
@@ -22,6 +32,12 @@ vm_krel()
 		case $d in *-cloud-*|*-rt-*) continue ;; esac
 		echo "${d#/usr/src/linux-headers-}"
 	done | sort -V | tail -n 1
+}
+
+# Release of the kernel that the guests boot.
+vm_guest_krel()
+{
+	echo "${XTCP_KREL:-$(vm_krel)}"
 }
 
 vm_root_packages()
@@ -52,16 +68,48 @@ vm_root_modules()
 	depmod -b "$2" "$1"
 }
 
+# vm_modules_tar TAR: modules of a kernel that the guests' root does not hold.
+vm_modules_tar()
+{
+	local krel from f list=()
+
+	krel=$(vm_guest_krel)
+	from=$XTCP_KERNEL_MODULES/lib/modules/$krel
+	[ -e "$from/modules.dep" ] || die "no modules.dep in $from"
+	for f in "$from"/modules.* "$from"/kernel/{net,crypto,lib,arch,virt} \
+		 "$from"/kernel/drivers/{virtio,block,char,ptp,pps} \
+		 "$from"/kernel/drivers/net/*.ko* "$from"/kernel/drivers/net/ethernet/intel \
+		 "$from"/kernel/fs/{ext4,jbd2,mbcache.ko*,overlayfs,fuse,9p}; do
+		[ ! -e "$f" ] || list+=("${f#"$from/"}")
+	done
+	tar -cf "$1" --owner=0 --group=0 --transform "s,^,usr/lib/modules/$krel/,S" \
+		--exclude=kernel/net/{bluetooth,mac80211,wireless,nfc,sunrpc,ceph,dccp} \
+		-C "$from" "${list[@]}"
+}
+
+# Where the modules of the guests' kernel are on this side.
+vm_modules_dir()
+{
+	if [ -n "${XTCP_KREL:-}" ]; then
+		echo "${XTCP_KERNEL_MODULES:-}"
+	else
+		echo "$XTCP_CACHE/kernel/$(vm_krel)"
+	fi
+}
+
 # What the initramfs must load before the root can be mounted, in order.
 VM_EARLY_MODULES="virtio_pci virtio_blk virtio_console ext4 virtio_net e1000"
 
 # vm_initramfs: path of the small initramfs, made when its inputs changed.
 vm_initramfs()
 {
-	local krel hash img tmp m f
+	local krel from early=$VM_EARLY_MODULES hash img tmp m f
 
-	krel=$(vm_krel)
-	hash=$({ echo "$krel $VM_EARLY_MODULES"; cat "$XTCP_TOP/selftests/vm/guest/init"; } |
+	krel=$(vm_guest_krel)
+	from=$(vm_modules_dir)
+	[ -n "$from" ] || early=
+	hash=$({ echo "$krel $early"; cat "$XTCP_TOP/selftests/vm/guest/init"
+		 [ -z "$from" ] || cat "$from/lib/modules/$krel"/modules.{dep,builtin}; } |
 		sha256sum | cut -c 1-12)
 	img=$XTCP_CACHE/initramfs-$hash.cpio
 	if [ ! -e "$img" ]; then
@@ -71,13 +119,16 @@ vm_initramfs()
 		ln -s busybox "$tmp/bin/sh"
 		cp "$XTCP_TOP/selftests/vm/guest/init" "$tmp/init"
 		chmod +x "$tmp/init"
-		for m in $VM_EARLY_MODULES; do
-			modprobe -d "$XTCP_CACHE/kernel/$krel" -S "$krel" \
+		for m in $early; do
+			modprobe -d "$from" -S "$krel" \
 				--show-depends "$m" | awk '$1 == "insmod" { print $2 }'
 		done | awk '!seen[$0]++' >"$tmp/list"
 		while read -r f; do
-			cp "$f" "$tmp/lib/modules/"
-			basename "$f"
+			case $f in
+			*.xz) xz -dc "$f" >"$tmp/lib/modules/$(basename "$f" .xz)" ;;
+			*) cp "$f" "$tmp/lib/modules/" ;;
+			esac
+			basename "$f" .xz
 		done <"$tmp/list" >"$tmp/lib/modules/order"
 		rm "$tmp/list"
 		(cd "$tmp" && find . | cpio -o -H newc -R 0:0 --quiet) >"$img.$$"
@@ -129,7 +180,7 @@ vm_accel()
 	if [ ! -e "$mark" ]; then
 		if timeout 30 qemu-system-x86_64 -accel kvm -cpu host -m 256M -nodefaults \
 		   -display none -no-reboot -serial none \
-		   -kernel "$(vm_kernel)" -initrd "$(vm_initramfs)" \
+		   -kernel "$(XTCP_KREL='' vm_kernel)" -initrd "$(XTCP_KREL='' vm_initramfs)" \
 		   -append "panic=-1 xtcp.probe" >/dev/null 2>&1; then
 			echo kvm >"$mark"
 		else
@@ -144,7 +195,11 @@ vm_kernel()
 	local krel
 
 	krel=$(vm_krel)
-	echo "$XTCP_CACHE/kernel/$krel/boot/vmlinuz-$krel"
+	if [ -n "${XTCP_KREL:-}" ]; then
+		echo "$XTCP_KERNEL_IMAGE"
+	else
+		echo "$XTCP_CACHE/kernel/$krel/boot/vmlinuz-$krel"
+	fi
 }
 
 # vm_args: the options every guest has, one per line in the array VM_ARGS.
@@ -168,6 +223,10 @@ vm_args()
 		 -device virtserialport,chardev=ctl,name=ctl
 		 -chardev "file,id=out,path=$dir/out.tar"
 		 -device virtserialport,chardev=out,name=out)
+	if [ -n "${XTCP_KREL:-}" ] && [ -n "${XTCP_KERNEL_MODULES:-}" ]; then
+		vm_modules_tar "$dir/modules.tar"
+		VM_ARGS+=(-drive "file=$dir/modules.tar,if=virtio,format=raw,readonly=on")
+	fi
 	if [ -n "${icount:-}" ]; then
 		# No ERMS here: a "rep movsb" that knows it counts each byte.
 		VM_ARGS+=(-accel "tcg,thread=single" -cpu "qemu64,+rdtscp,-cx16")

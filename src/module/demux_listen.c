@@ -49,12 +49,20 @@ static u32 listen_slot_sk(const struct sock *sk)
 	return h & (LISTEN_BUCKETS - 1);
 }
 
-/* inet_rcv_saddr_any() is not for modules. */
+/* inet_rcv_saddr_any() and inet_rcv_saddr_equal() are not for modules. */
 static bool listen_any(const struct sock *sk)
 {
 	if (sk->sk_family == AF_INET6)
 		return ipv6_addr_any(&sk->sk_v6_rcv_saddr);
 	return !sk->sk_rcv_saddr;
+}
+
+/* Both of one family, and no v4-mapped address is v6only. */
+static bool listen_addr_equal(const struct sock *sk, const struct sock *sk2)
+{
+	if (sk->sk_family == AF_INET6)
+		return ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &sk2->sk_v6_rcv_saddr);
+	return sk->sk_rcv_saddr == sk2->sk_rcv_saddr;
 }
 
 /* Join the group of an equal listener, or start one. Bucket lock held. */
@@ -73,7 +81,7 @@ static int listen_group(struct sock *sk, struct listen_bucket *b)
 		    ipv6_only_sock(sk2) == ipv6_only_sock(sk) &&
 		    sk2->sk_bound_dev_if == sk->sk_bound_dev_if &&
 		    sk2->sk_reuseport && uid_eq(sk_uid(sk), sk_uid(sk2)) &&
-		    inet_rcv_saddr_equal(sk, sk2, false))
+		    listen_addr_equal(sk, sk2))
 			return reuseport_add_sock(sk, sk2, any);
 	}
 	return reuseport_alloc(sk, any);

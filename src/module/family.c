@@ -64,6 +64,7 @@ static void xtcp_keepalive(struct sock *sk, int on)
 
 XTCP_ACCEPT(xtcp_proto_accept, xtcp_accept)
 XTCP_IOCTL(xtcp_proto_ioctl, xtcp_ioctl)
+XTCP_RECVMSG(xtcp_proto_recvmsg, xtcp_recvmsg)
 
 #define XTCP_PROTO_COMMON						\
 	.owner			= THIS_MODULE,				\
@@ -77,7 +78,7 @@ XTCP_IOCTL(xtcp_proto_ioctl, xtcp_ioctl)
 	.setsockopt		= xtcp_setsockopt,			\
 	.getsockopt		= xtcp_getsockopt,			\
 	.keepalive		= xtcp_keepalive,			\
-	.recvmsg		= xtcp_recvmsg,				\
+	.recvmsg		= xtcp_proto_recvmsg,			\
 	.sendmsg		= xtcp_sendmsg,				\
 	.backlog_rcv		= xtcp_backlog_rcv,			\
 	.release_cb		= xtcp_release_cb,			\

@@ -32,7 +32,7 @@ struct dst_entry *xtcp_ip4_route(struct sock *sk)
 	rcu_read_unlock();
 	rt = ip_route_output_ports(sock_net(sk), &fl4, sk, daddr, inet->inet_saddr,
 				   inet->inet_dport, inet->inet_sport, IPPROTO_TCP,
-				   RT_CONN_FLAGS(sk), READ_ONCE(sk->sk_bound_dev_if));
+				   ip_sock_rt_tos(sk), READ_ONCE(sk->sk_bound_dev_if));
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
 	sk_setup_caps(sk, &rt->dst);
@@ -44,6 +44,15 @@ static int select_ttl(const struct sock *sk, const struct dst_entry *dst)
 	int ttl = sk ? READ_ONCE(inet_sk(sk)->uc_ttl) : -1;
 
 	return ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
+}
+
+/* RFC 791 3.1: milliseconds since midnight UT. */
+static __be32 options_timestamp(void)
+{
+	u32 ms;
+
+	div_u64_rem(ktime_to_ms(ktime_get_real()), 24 * 60 * 60 * MSEC_PER_SEC, &ms);
+	return htonl(ms);
 }
 
 /* Write IP options behind the fixed header, as ip_options_build() (not exported) does. */
@@ -61,7 +70,7 @@ static void options_write(struct sk_buff *skb, const struct ip_options *opt, __b
 	if (opt->ts_needaddr)
 		memcpy(p + opt->ts + p[opt->ts + 2] - 9, &iph->saddr, 4);
 	if (opt->ts_needtime) {
-		__be32 now = inet_current_timestamp();
+		__be32 now = options_timestamp();
 
 		memcpy(p + opt->ts + p[opt->ts + 2] - 5, &now, 4);
 	}

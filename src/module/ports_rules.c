@@ -64,20 +64,22 @@ bool port_key_overlap(const struct port_key *a, const struct port_key *b)
 	return ipv6_addr_any(&a->v6) || ipv6_addr_any(&b->v6);
 }
 
-/* Would @sk2, bound to the same port, keep @sk from binding or listening? */
-static bool sock_conflict(const struct sock *sk, const struct sock *sk2)
+/* Would @sk2, bound to the same port, keep @sk (its key is @k) from binding or listening? */
+static bool sock_conflict(const struct sock *sk, const struct port_key *k,
+			  const struct sock *sk2)
 {
-	int dev = READ_ONCE(sk->sk_bound_dev_if), dev2 = READ_ONCE(sk2->sk_bound_dev_if);
+	struct port_key k2;
 	bool listens = READ_ONCE(sk2->sk_state) == TCP_LISTEN ||
 		       READ_ONCE(xtcp_sk(sk2)->bind_listen);
 
-	if (sk == sk2 || (dev && dev2 && dev != dev2))
+	if (sk == sk2)
 		return false;
 	if (sk->sk_reuse && sk2->sk_reuse && !listens)
 		return false;
 	if (sk->sk_reuseport && sk2->sk_reuseport && uid_eq(sk_uid(sk), sk_uid(sk2)))
 		return false;
-	return inet_rcv_saddr_equal(sk, sk2, true);
+	port_key_sk(&k2, sk2);
+	return port_key_overlap(k, &k2);
 }
 
 /**
@@ -100,7 +102,7 @@ bool port_conflict(struct xtcp_net *xn, const struct sock *sk, u16 port)
 		if (b->port != port)
 			continue;
 		hlist_for_each_entry(x, &b->owners, bind_node) {
-			if (sock_conflict(sk, xtcp_to_sk(x)))
+			if (sock_conflict(sk, &k, xtcp_to_sk(x)))
 				return true;
 		}
 		/* references beyond the socks' are TIME-WAIT entries */

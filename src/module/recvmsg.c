@@ -322,11 +322,10 @@ static void xtcp_rx_timestamp(struct xtcp_rx *rx)
  * @msg: where to
  * @len: how much
  * @flags: MSG_PEEK, TRUNC, WAITALL, DONTWAIT, OOB, ERRQUEUE
- * @addr_len: length of the address an error queue entry comes with
  *
  * Return: bytes, 0 at EOF, or a negative errno
  */
-int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len)
+int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 {
 	struct xtcp_rx rx = {
 		.sk = sk, .msg = msg, .flags = flags,
@@ -335,7 +334,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int
 	int ret;
 
 	if (unlikely(flags & MSG_ERRQUEUE))
-		return inet_recv_error(sk, msg, len, addr_len);
+		return inet_recv_error(sk, msg, len);
 	lock_sock(sk);
 	ret = xtcp_recvmsg_locked(&rx);
 	release_sock(sk);

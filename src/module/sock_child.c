@@ -54,7 +54,7 @@ static void xtcp_child_pinfo(struct sock *sk, const struct ipv6_pinfo *from)
 	inet_sk(sk)->pinet6 = np;
 	np->ipv6_mc_list = NULL;
 	np->ipv6_ac_list = NULL;
-	np->ipv6_fl_list = NULL;
+	RCU_INIT_POINTER(XTCP_FL_LIST(sk), NULL);
 	np->pktoptions = NULL;
 	np->dst_cookie = 0;
 	np->daddr_cache = NULL;

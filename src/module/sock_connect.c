@@ -154,7 +154,7 @@ static int xtcp_connect_v4(struct sock *sk, __be32 daddr, __be16 dport)
  *
  * Return: 0 or a negative errno
  */
-int xtcp_sock_pre_connect(struct sock *sk, struct sockaddr *uaddr, int len)
+int xtcp_sock_pre_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len)
 {
 	if (len < (int)sizeof(struct sockaddr_in))
 		return -EINVAL;
@@ -169,7 +169,7 @@ int xtcp_sock_pre_connect(struct sock *sk, struct sockaddr *uaddr, int len)
  *
  * Return: 0 with the SYN sent, or a negative errno
  */
-int xtcp_sock_connect(struct sock *sk, struct sockaddr *uaddr, int len)
+int xtcp_sock_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len)
 {
 	struct sockaddr_in *sin = (struct sockaddr_in *)uaddr;
 
@@ -284,7 +284,7 @@ static int xtcp6_addresses(struct sock *sk, __be16 dport)
  *
  * Return: 0 or a negative errno
  */
-int xtcp6_sock_pre_connect(struct sock *sk, struct sockaddr *uaddr, int len)
+int xtcp6_sock_pre_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len)
 {
 	if (len < SIN6_LEN_RFC2133)
 		return -EINVAL;
@@ -301,7 +301,7 @@ int xtcp6_sock_pre_connect(struct sock *sk, struct sockaddr *uaddr, int len)
  *
  * Return: 0 with the SYN sent, or a negative errno
  */
-int xtcp6_sock_connect(struct sock *sk, struct sockaddr *uaddr, int len)
+int xtcp6_sock_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len)
 {
 	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)uaddr;
 	__be32 flowlabel;

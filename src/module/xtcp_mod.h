@@ -601,10 +601,10 @@ extern long xtcp_mem[3];			/* tcp_mem, pages */
 int xtcp_sock_init(struct sock *sk);		/* proto.init */
 void xtcp_sock_destroy(struct sock *sk);	/* proto.destroy: queues, ranges, ports */
 void xtcp_sock_close(struct sock *sk, long timeout);
-int xtcp_sock_connect(struct sock *sk, struct sockaddr *uaddr, int len);	/* v4 */
-int xtcp6_sock_connect(struct sock *sk, struct sockaddr *uaddr, int len);
-int xtcp_sock_pre_connect(struct sock *sk, struct sockaddr *uaddr, int len);
-int xtcp6_sock_pre_connect(struct sock *sk, struct sockaddr *uaddr, int len);
+int xtcp_sock_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len);	/* v4 */
+int xtcp6_sock_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len);
+int xtcp_sock_pre_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len);
+int xtcp6_sock_pre_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int len);
 int xtcp_sock_disconnect(struct sock *sk, int flags);
 void xtcp_sock_shutdown(struct sock *sk, int how);
 /*
@@ -653,7 +653,7 @@ void xtcp_write_space(struct sock *sk);
 void xtcp_check_space(struct sock *sk);
 bool xtcp_stream_memory_free(const struct sock *sk, int wake);
 /* recvmsg.c */
-int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len);
+int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags);
 ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos, struct pipe_inode_info *pipe,
 			 size_t len, unsigned int flags);
 int xtcp_ioctl_inq(struct sock *sk);
