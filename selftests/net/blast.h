@@ -87,7 +87,8 @@ struct heard {
 };
 
 struct blast {
-	u64 seed, sent, wanted;
+	u64 seed, wanted;
+	_Atomic u64 sent;	/* by the one who shoots; read by all */
 	int tun[2];		/* of A and B */
 	int ns_b;
 	u64 heard;		/* segments of the stack under test */

@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -33,6 +34,7 @@
 #define CHUNK	16384
 #define BUF	65536		/* so that windows are small beside 2^32 */
 #define LIMIT_S	120		/* a transfer that stands still so long is broken */
+#define PACE	200		/* shots between two transfers of a client */
 #define FAR	(1u << 20)	/* beyond any window of these connections */
 
 /* ---- the programs */
@@ -215,10 +217,16 @@ static void *client(void *arg)
 	const struct kind *k = arg;
 	u32 i = k - kinds;
 	struct order o = { .seed = blast.seed * 2654435761u + i * 40503 };
+	u64 next = 0;
 
 	if (!k->local && setns(blast.ns_b, CLONE_NEWNET))
 		blast_die("setns: %s", strerror(errno));
 	while (!stop) {
+		if (blast.sent < next) {
+			poll(NULL, 0, 2);
+			continue;
+		}
+		next = blast.sent + PACE;
 		o.seed = o.seed * 1664525u + 1013904223u;
 		if (transfer(k, &o))
 			atomic_fetch_add(&n_done[i], 1);
