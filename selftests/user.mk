@@ -2,17 +2,22 @@
 # User-space tests of src/core. Run from the top with make -f.
 #
 #   unit   vector tests, TAP
-#   sim    two endpoints, a bad network, 50,000 seeds
+#   sim    two to four hosts, a bad network, 20,000 seeds; and short runs, once for each
+#          allocation that can fail in them
 #   fuzz   random segments at every state, bounded
 #
-# SAN_SEEDS seeds run under AddressSanitizer and UBSan, SEEDS more at full speed;
-# FUZZ_ROUNDS sets the length of the fuzzer.
+# SAN_SEEDS seeds run under AddressSanitizer and UBSan, SEEDS more at full speed,
+# NTH_SEEDS with each allocation failing once; FUZZ_ROUNDS sets the length of the
+# fuzzer. "million" is a run of MILLION seeds on JOBS processors.
 
 T	:= $(dir $(lastword $(MAKEFILE_LIST)))
 TOP	:= $(T)..
 O	?= $(TOP)/build/user
-SEEDS	?= 40000
-SAN_SEEDS ?= 10000
+SEEDS	?= 16000
+SAN_SEEDS ?= 4000
+NTH_SEEDS ?= 200
+MILLION	?= 1000000
+JOBS	?= 2
 FUZZ_ROUNDS ?= 100000
 
 WARN	:= -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes
@@ -28,7 +33,7 @@ HDR	:= $(wildcard $(TOP)/src/core/*.h $(TOP)/include/xtcp/*.h $(T)*/*.h)
 name	= $(patsubst %.c,%.o,$(notdir $(1)))
 obj	= $(addprefix $(O)/$(1)/,$(call name,$(2)))
 
-.PHONY: all unit sim fuzz check clean
+.PHONY: all unit sim million fuzz check clean
 all: $(O)/unit $(O)/sim $(O)/sim-san $(O)/fuzz
 
 # one rule per (flavour, directory): san = sanitizers, opt = plain -O2
@@ -62,6 +67,11 @@ unit: $(O)/unit
 sim: $(O)/sim $(O)/sim-san
 	$(O)/sim-san --count $(SAN_SEEDS)
 	$(O)/sim --seed $$(($(SAN_SEEDS) + 1)) --count $(SEEDS)
+	$(O)/sim-san --nth --count 20
+	$(O)/sim --nth --seed 21 --count $(NTH_SEEDS)
+
+million: $(O)/sim
+	$(O)/sim --count $(MILLION) --jobs $(JOBS) --stats
 
 fuzz: $(O)/fuzz
 	$(O)/fuzz $(FUZZ_ROUNDS)

@@ -1,16 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which of a host's four kinds of flow a segment or an expiry belongs to:
- * connection, half-open request, TIME-WAIT entry, listener or nobody.
+ * A host's flow table, and which of the four kinds of flow a segment or an
+ * expiry belongs to: connection, half-open request, TIME-WAIT entry, listener.
  */
 #include "sim.h"
 
+/* ---- the table */
+
+static const enum alloc kind_alloc[] = {
+	[F_OVER] = AL_SOCK, [F_REQUEST] = AL_REQUEST, [F_CONN] = AL_CHILD,
+	[F_TIMEWAIT] = AL_TIMEWAIT,
+};
+
+struct flow *flow_new(struct host *h, u8 peer, u16 lport, u16 rport, enum flow_kind kind)
+{
+	struct sim *s = h->sim;
+	struct flow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		abort();
+	if (s->n_flow == MAX_FLOWS)
+		sim_fail(s, "more than %u flows", MAX_FLOWS);
+	f->host = h;
+	f->peer = peer;
+	f->lport = lport;
+	f->rport = rport;
+	f->kind = kind;
+	f->born = ++s->order;
+	snprintf(f->name, sizeof(f->name), "%c:%u-%c:%u", host_letter(h->id), lport,
+		 host_letter(peer), rport);
+	s->flow[s->n_flow++] = f;
+	s->live[kind_alloc[kind]]++;
+	h->requests += kind == F_REQUEST;
+	return f;
+}
+
+static void flow_unlist(struct flow *f)
+{
+	struct sim *s = f->host->sim;
+	u32 i;
+
+	for (i = 0; s->flow[i] != f; i++)
+		;
+	s->flow[i] = s->flow[--s->n_flow];
+}
+
+/* A request or TIME-WAIT entry is gone. */
+void flow_free(struct flow *f)
+{
+	flow_unlist(f);
+	f->host->sim->live[kind_alloc[f->kind]]--;
+	f->host->requests -= f->kind == F_REQUEST;
+	free(f);
+}
+
+/* A socket that is in no table and in no program's hands is over; kept for the last checks. */
+void flow_settle(struct flow *f)
+{
+	struct sim *s = f->host->sim;
+
+	if (f->kind != F_OVER || f->u.open || f->u.start_us || f->queued)
+		return;
+	flow_unlist(f);
+	s->live[f->child ? AL_CHILD : AL_SOCK]--;
+	f->next = s->over;
+	s->over = f;
+}
+
+struct flow *flow_find(struct host *h, u8 peer, u16 lport, u16 rport)
+{
+	struct sim *s = h->sim;
+	u32 i;
+
+	for (i = 0; i < s->n_flow; i++) {
+		struct flow *f = s->flow[i];
+
+		if (f->host == h && f->kind != F_OVER && f->peer == peer &&
+		    f->lport == lport && f->rport == rport)
+			return f;
+	}
+	return NULL;
+}
+
 /* ---- segments */
 
-static void seg_from_pkt(struct host *h, const struct pkt *k, struct xtcp_seg *g)
+static void seg_from_pkt(struct host *h, const struct flow *f, const struct pkt *k,
+			 struct xtcp_seg *g)
 {
-	u32 used = h->u.delivered - h->u.read + h->ooo_bytes;
-
 	memset(g, 0, sizeof(*g));
 	g->seq = k->seq;
 	g->ack = k->ack;
@@ -20,202 +96,349 @@ static void seg_from_pkt(struct host *h, const struct pkt *k, struct xtcp_seg *g
 	g->flags = k->flags;
 	g->segs = k->segs;
 	g->mss = k->mss;
-	g->no_mem = k->len && (rnd_pm(&h->sim->r, h->sim->nomem_pm) ||
-			       used + k->len > h->rcvbuf_max + 65536);
+	if (k->len && f && f->kind == F_CONN)
+		g->no_mem = !sim_alloc(h->sim, AL_PAYLOAD) ||
+			    f->u.delivered - f->u.read + f->ooo_bytes + k->len >
+			    h->rcvbuf_max + 65536;
 	xtcp_opts_parse(k->opt, k->optlen, k->flags & XTCP_SYN, &g->opt);
 }
 
-static void send_reply(struct host *h, const struct xtcp_verdict *v)
+/* An answer to @k that comes from no connection. */
+static void send_reply(struct host *h, const struct pkt *k, const struct xtcp_verdict *v)
 {
 	if (v->drop != XTCP_DROP_NONE)
-		sim_note(h->sim, "%s: drop %s", h->name, drop_name(v->drop));
-	if (v->flags & XTCP_V_REPLY)
-		net_send(h->sim, h, pkt_from_reply(&v->reply));
+		sim_note(h->sim, "%c: drop %s", host_letter(h->id), drop_name(v->drop));
+	if ((v->flags & XTCP_V_REPLY) && sim_alloc(h->sim, AL_REPLY))
+		net_send(h, k->from, k->dport, k->sport, pkt_from_reply(&v->reply));
 }
 
-static void send_synack(struct host *h)
+static void send_synack(struct flow *f)
 {
+	struct host *h = f->host;
 	struct xtcp_reply r;
 
-	xtcp_rq_synack(&h->rq, h->adv_mss, h->sim->now_us, &r);
-	h->rq.synack_us = (u32)h->sim->now_us;
-	h->due_us = h->sim->now_us + xtcp_rq_timeout_us(&h->rq, &h->p, 0);
-	net_send(h->sim, h, pkt_from_reply(&r));
+	xtcp_rq_synack(&f->rq, h->adv_mss, host_now(h), &r);
+	f->rq.synack_us = (u32)host_now(h);
+	f->due_us = host_now(h) + xtcp_rq_timeout_us(&f->rq, &h->p, 0);
+	if (sim_alloc(h->sim, AL_REPLY))
+		net_send(h, f->peer, f->lport, f->rport, pkt_from_reply(&r));
 }
 
-static void listen_rx(struct host *h, const struct xtcp_seg *g)
+static void new_request(struct host *h, const struct pkt *k, const struct xtcp_seg *g,
+			u32 least_iss)
 {
-	static const u8 addr[2][4] = { { 10, 0, 0, 1 }, { 10, 0, 0, 2 } };
 	struct sim *s = h->sim;
-	struct xtcp_verdict v;
+	struct flow *f;
 	u32 iss;
 
-	if (!h->listening) {
+	if (h->requests > 2 * h->backlog || h->queued > h->backlog ||
+	    !sim_alloc(s, AL_REQUEST)) {
+		sim_note(s, "%c: drop SynqFull", host_letter(h->id));
+		return;
+	}
+	iss = pick_iss(h, k->from, k->dport, k->sport);
+	if (least_iss && seq_lt(iss, least_iss))
+		iss = least_iss;
+	f = flow_new(h, k->from, k->dport, k->sport, F_REQUEST);
+	xtcp_rq_init(&f->rq, &h->p, g, false, iss, pick_ts_off(h, k->from),
+		     min_t(u32, h->rcvbuf, 65535), h->rcv_wscale, host_now(h));
+	f->met_tw = least_iss;
+	send_synack(f);
+}
+
+static void listen_rx(struct host *h, const struct pkt *k, const struct xtcp_seg *g,
+		      u32 least_iss)
+{
+	struct xtcp_verdict v;
+
+	if (!h->listening || k->dport != PORT_SERVICE) {
 		xtcp_segment_closed(g, &v);
-		send_reply(h, &v);
+		send_reply(h, k, &v);
 		return;
 	}
-	if (xtcp_listen_segment(g, &v) != XTCP_L_SYN) {
-		send_reply(h, &v);
-		return;
-	}
-	if (rnd_pm(&s->r, s->full_pm)) {
-		sim_note(s, "%s: drop SynqFull", h->name);
-		return;
-	}
-	iss = xtcp_isn(&h->key, addr[h->id], addr[!h->id], 4, 80, 1000, s->now_us * 1000);
-	if (h->reopen_iss && seq_lt(iss, h->reopen_iss))
-		iss = h->reopen_iss;
-	xtcp_rq_init(&h->rq, &h->p, g, false, iss, rnd_u32(&s->r),
-		     min_t(u32, h->rcvbuf, 65535), h->rcv_wscale, s->now_us);
-	h->kind = H_REQUEST;
-	send_synack(h);
+	if (xtcp_listen_segment(g, &v) == XTCP_L_SYN)
+		new_request(h, k, g, least_iss);
+	else
+		send_reply(h, k, &v);
 }
 
-/* The third segment: a child is born and gets the segment. */
-static void child_rx(struct host *h, const struct pkt *k, struct xtcp_seg *g)
+/* The third segment: a child is born in the request's place and gets the segment. */
+static void child_rx(struct flow *rq, const struct pkt *k, struct xtcp_seg *g)
 {
+	struct host *h = rq->host;
+	struct sim *s = h->sim;
 	struct xtcp_verdict v;
+	struct flow *f;
 
-	if (h->u.open || rnd_pm(&h->sim->r, h->sim->full_pm)) {
-		sim_note(h->sim, "%s: drop AcceptqFull", h->name);
+	if (h->queued > h->backlog)
+		saw(s, SEEN_BACKLOG);
+	if (h->queued > h->backlog || rnd_pm(&s->r, s->accept_full_pm) ||
+	    !sim_alloc(s, AL_CHILD)) {
+		sim_note(s, "%s: drop AcceptqFull", rq->name);
 		return;
 	}
-	xtcp_tcb_init(&h->t, &h->p, false);
-	xtcp_tcb_inherit(&h->t, &h->listener);
-	conn_setup(h);
-	xtcp_open_child(&h->t, &h->rq, h->sim->now_us, &v);
-	note_edges(h, &v);
+	f = flow_new(h, rq->peer, rq->lport, rq->rport, F_CONN);
+	f->child = true;
+	if (f->peer == h->id)
+		saw(s, SEEN_LOCAL);
+	f->iss = rq->rq.iss;
+	f->snd_edge = f->iss + 1;
+	f->key_tx = (f->iss ^ (u32)s->seed) + h->id;
+	f->met_tw = rq->met_tw;
+	conn_setup(f);
+	xtcp_open_child(&f->t, &rq->rq, host_now(h), &v);
+	flow_free(rq);
+	f->queued = true;
+	f->u.progress_us = s->now_us;
+	h->queued++;
 	h->accepted++;
-	user_attach(h);
-	xtcp_segment_arrives(&h->t, g, h->sim->now_us, &v);
-	conn_execute(h, k, &v);
+	conn_execute(f, NULL, &v);
+	if (!h->accept_us)
+		h->accept_us = s->now_us + 1 + rnd_below(&s->r, h->accept_think_us);
+	if (f->kind != F_CONN)
+		return;
+	conn_prep(f);
+	xtcp_segment_arrives(&f->t, g, host_now(h), &v);
+	conn_execute(f, k, &v);
 }
 
-static void request_rx(struct host *h, const struct pkt *k, struct xtcp_seg *g)
+static void request_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
 {
+	struct host *h = f->host;
 	struct xtcp_verdict v;
 
-	switch (xtcp_rq_segment(&h->rq, &h->p, g, h->sim->now_us, &v)) {
+	switch (xtcp_rq_segment(&f->rq, &h->p, g, host_now(h), &v)) {
 	case XTCP_RQ_DROP:
-		send_reply(h, &v);
+		send_reply(h, k, &v);
 		break;
 	case XTCP_RQ_SYNACK:
-		send_synack(h);
+		send_synack(f);
 		break;
 	case XTCP_RQ_KILL:
-		sim_note(h->sim, "%s: request reset", h->name);
-		host_drop_flow(h);
+		sim_note(h->sim, "%s: request reset", f->name);
+		flow_free(f);
 		break;
 	case XTCP_RQ_COMPLETE:
-		child_rx(h, k, g);
+		child_rx(f, k, g);
 		break;
 	}
 }
 
-static void timewait_rx(struct host *h, struct xtcp_seg *g)
+/* ---- TIME-WAIT */
+
+/* An entry takes the connection's place; FINWAIT2 has asked for memory before. */
+void flow_timewait(struct flow *f, bool fin_wait2)
 {
+	struct host *h = f->host;
+	struct flow *w;
+
+	if (!fin_wait2 && !sim_alloc(h->sim, AL_TIMEWAIT)) {
+		sim_note(h->sim, "%s: no memory for TIME-WAIT", f->name);
+		saw(h->sim, SEEN_NO_TW);
+		return;
+	}
+	w = flow_new(h, f->peer, f->lport, f->rport, F_TIMEWAIT);
+	xtcp_tw_init(&w->tw, &f->t);
+	w->tw_ts_off = f->t.ts_off;
+	w->due_us = fin_wait2 ? f->t.deadline_us[XTCP_T_LIFE] :
+		    host_now(h) + h->p.tcp_timewait_ms * MS;
+	if (w->tw.fin_wait2 != fin_wait2)
+		sim_fail(h->sim, "%s: entry in the wrong state", f->name);
+}
+
+static void timewait_reopen(struct flow *f, const struct pkt *k, const struct xtcp_seg *g,
+			    u32 iss)
+{
+	struct host *h = f->host;
+
+	if (!h->listening || f->lport != PORT_SERVICE)
+		sim_fail(h->sim, "%s: TIME-WAIT reopened without a listener", f->name);
+	sim_note(h->sim, "%s: TIME-WAIT reopened", f->name);
+	saw(h->sim, SEEN_REOPEN);
+	flow_free(f);
+	listen_rx(h, k, g, iss);
+}
+
+static void timewait_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
+{
+	struct host *h = f->host;
 	struct xtcp_tw_env e = {
-		.p = &h->p, .now_us = h->sim->now_us, .listener = h->listening,
-		.last_ack_us = h->tw_ack_us, .ts_off = h->t.ts_off,
+		.p = &h->p, .now_us = host_now(h),
+		.listener = h->listening && f->lport == PORT_SERVICE,
+		.last_ack_us = f->tw_ack_us, .ts_off = f->tw_ts_off,
 	};
 	enum xtcp_tw_act act;
 	struct xtcp_verdict v;
 
-	act = xtcp_tw_segment(&h->tw, &e, g, &v);
-	h->tw_ack_us = e.last_ack_us;
+	act = xtcp_tw_segment(&f->tw, &e, g, &v);
+	f->tw_ack_us = e.last_ack_us;
+	if (act != XTCP_TW_REOPEN)
+		send_reply(h, k, &v);
 	switch (act) {
 	case XTCP_TW_DROP:
-		send_reply(h, &v);
 		break;
 	case XTCP_TW_FIN:
-		sim_note(h->sim, "%s: FIN_WAIT2 entry -> TIME_WAIT", h->name);
-		xtcp_twc_begin(&h->tw);
+		sim_note(h->sim, "%s: FIN_WAIT2 entry -> TIME_WAIT", f->name);
+		xtcp_twc_begin(&f->tw);
+		saw(h->sim, SEEN_FW2);
 		fallthrough;
 	case XTCP_TW_RESTART:
-		send_reply(h, &v);
-		h->due_us = h->sim->now_us + h->p.tcp_timewait_ms * MS;
+		f->due_us = host_now(h) + h->p.tcp_timewait_ms * MS;
 		break;
 	case XTCP_TW_ABORT:
-		send_reply(h, &v);
-		fallthrough;
 	case XTCP_TW_KILL:
-		sim_note(h->sim, "%s: TIME-WAIT reset", h->name);
-		host_drop_flow(h);
+		sim_note(h->sim, "%s: TIME-WAIT reset", f->name);
+		flow_free(f);
 		break;
 	case XTCP_TW_REOPEN:
-		if (!h->listening)
-			sim_fail(h->sim, "%s: TIME-WAIT reopened without a listener", h->name);
-		sim_note(h->sim, "%s: TIME-WAIT reopened", h->name);
-		host_drop_flow(h);
-		h->reopen_iss = e.iss;
-		listen_rx(h, g);
-		h->reopen_iss = 0;
+		timewait_reopen(f, k, g, e.iss);
 		break;
 	}
 }
 
+/* ---- what arrives */
+
+static void icmp_rx(struct flow *f, const struct pkt *k)
+{
+	struct host *h = f->host;
+	struct xtcp_verdict v;
+
+	if (f->kind != F_CONN)
+		return;
+	/* what it quotes must be in flight (RFC 5927 4.1) */
+	if (seq_lt(k->seq, f->t.s.snd_una) || seq_geq(k->seq, f->t.s.snd_nxt))
+		return;
+	conn_prep(f);
+	if (k->icmp != EMSGSIZE) {
+		xtcp_icmp_error(&f->t, k->icmp, false, host_now(h), &v);
+	} else {
+		if (k->icmp_mss >= f->mss_cap)
+			return;
+		f->mss_cap = k->icmp_mss;
+		saw(h->sim, SEEN_MTU);
+		xtcp_mtu_changed(&f->t, k->icmp_mss, host_now(h), &v);
+	}
+	conn_execute(f, NULL, &v);
+}
+
 void host_rx(struct host *h, const struct pkt *k)
 {
+	struct flow *f = flow_find(h, k->from, k->dport, k->sport);
 	struct xtcp_verdict v;
 	struct xtcp_seg g;
 
-	seg_from_pkt(h, k, &g);
-	switch (h->kind) {
-	case H_NONE:
-		listen_rx(h, &g);
+	if (k->icmp) {
+		if (f)
+			icmp_rx(f, k);
+		return;
+	}
+	seg_from_pkt(h, f, k, &g);
+	if (!f) {
+		listen_rx(h, k, &g, 0);
+		return;
+	}
+	switch (f->kind) {
+	case F_REQUEST:
+		request_rx(f, k, &g);
 		break;
-	case H_REQUEST:
-		request_rx(h, k, &g);
+	case F_TIMEWAIT:
+		timewait_rx(f, k, &g);
 		break;
-	case H_TIMEWAIT:
-		timewait_rx(h, &g);
+	case F_CONN:
+		conn_prep(f);
+		xtcp_segment_arrives(&f->t, &g, host_now(h), &v);
+		conn_execute(f, k, &v);
 		break;
-	case H_CONN:
-		conn_prep(h);
-		xtcp_segment_arrives(&h->t, &g, h->sim->now_us, &v);
-		conn_execute(h, k, &v);
-		break;
+	}
+}
+
+/* The listener closes: requests vanish, children nobody accepted are aborted. */
+void host_deaf(struct host *h)
+{
+	struct sim *s = h->sim;
+	struct xtcp_verdict v;
+	u32 i = 0;
+
+	sim_note(s, "%c: the listener closes", host_letter(h->id));
+	h->deaf_us = 0;
+	h->accept_us = 0;
+	h->listening = false;
+	h->deaf = true;
+	while (i < s->n_flow) {
+		struct flow *f = s->flow[i];
+
+		if (f->host != h || (f->kind != F_REQUEST && !f->queued)) {
+			i++;
+			continue;
+		}
+		if (f->kind == F_REQUEST) {
+			flow_free(f);
+			continue;
+		}
+		f->queued = false;
+		f->u.rude = true;
+		f->orphan_us = s->now_us;
+		h->queued--;
+		saw(s, SEEN_DEAF);
+		if (f->kind == F_CONN) {
+			conn_prep(f);
+			xtcp_user_abort(&f->t, 0, host_now(h), &v);
+			conn_execute(f, NULL, &v);
+		} else {
+			flow_settle(f);
+		}
+		/* another flow stands in its place now */
 	}
 }
 
 /* ---- time */
 
-u64 host_next_us(const struct host *h)
+/* By the host's clock; 0: nothing. */
+u64 flow_next_us(const struct flow *f)
 {
-	if (h->kind == H_CONN)
-		return xtcp_next_deadline(&h->t);
-	return h->kind == H_NONE ? 0 : h->due_us;
+	if (f->kind == F_CONN)
+		return xtcp_next_deadline(&f->t);
+	return f->kind == F_OVER ? 0 : f->due_us;
 }
 
-void host_timer(struct host *h)
+static void conn_timer(struct flow *f)
 {
+	struct sim *s = f->host->sim;
 	struct xtcp_verdict v;
-	u64 due = host_next_us(h);
 
-	switch (h->kind) {
-	case H_CONN:
-		conn_prep(h);
-		sim_note(h->sim, "%s: timeout, rto %u us, backoff %u", h->name, h->t.rto_us,
-			 h->t.backoff);
-		xtcp_timeout(&h->t, h->sim->now_us, &v);
-		conn_execute(h, NULL, &v);
-		if (h->kind == H_CONN && host_next_us(h) == due)
-			sim_fail(h->sim, "%s: the deadline stays in the past", h->name);
+	sim_note(s, "%s: timeout, rto %u us, backoff %u", f->name, f->t.rto_us, f->t.backoff);
+	if (s->n_jump && host_now(f->host) > xtcp_next_deadline(&f->t) + SEC)
+		saw(s, SEEN_JUMP);
+	conn_prep(f);
+	f->t.no_resources = f->host->harsh && f->orphan_us && !rnd_below(&s->r, 20);
+	xtcp_timeout(&f->t, host_now(f->host), &v);
+	conn_execute(f, NULL, &v);
+	if (f->kind == F_CONN && xtcp_next_deadline(&f->t) &&
+	    xtcp_next_deadline(&f->t) <= host_now(f->host))
+		sim_fail(s, "%s: the deadline stays in the past", f->name);
+}
+
+void flow_timer(struct flow *f)
+{
+	struct host *h = f->host;
+
+	switch (f->kind) {
+	case F_CONN:
+		conn_timer(f);
 		break;
-	case H_REQUEST:
-		if (h->rq.retries >= h->p.tcp_synack_retries) {
-			sim_note(h->sim, "%s: request timed out", h->name);
-			host_drop_flow(h);
+	case F_REQUEST:
+		if (f->rq.retries >= h->p.tcp_synack_retries) {
+			sim_note(h->sim, "%s: request timed out", f->name);
+			flow_free(f);
 			break;
 		}
-		h->rq.retries++;
-		send_synack(h);
+		f->rq.retries++;
+		send_synack(f);
 		break;
-	case H_TIMEWAIT:
-		host_drop_flow(h);
+	case F_TIMEWAIT:
+		flow_free(f);
 		break;
-	case H_NONE:
+	case F_OVER:
 		break;
 	}
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The network between the two hosts: a heap of packets ordered by arrival. */
+/* The network between the hosts: a heap of packets ordered by arrival. */
 #include "sim.h"
 
 struct pkt *pkt_new(u32 len)
 {
-	struct pkt *k = calloc(1, sizeof(*k) + len);
+	struct pkt *k = malloc(sizeof(*k) + len);
 
 	if (!k)
 		abort();
+	memset(k, 0, sizeof(*k));
 	k->len = len;
 	k->segs = 1;
 	k->mss = len;
@@ -62,7 +63,7 @@ void net_clear(struct sim *s)
 		free(s->heap[--s->n_heap]);
 }
 
-void ladder_pkt(struct sim *s, const struct pkt *k, u8 from, const char *what)
+void ladder_pkt(struct sim *s, const struct pkt *k, const char *what)
 {
 	char f[12];
 	struct xtcp_opts o;
@@ -70,8 +71,14 @@ void ladder_pkt(struct sim *s, const struct pkt *k, u8 from, const char *what)
 
 	if (!s->ladder)
 		return;
-	printf("%12.6f  %s %-4s seq %u ack %u win %u len %u", s->now_us / 1e6,
-	       from ? "    <-- B" : "A -->    ", flags_name(k->flags, f), k->seq, k->ack,
+	printf("%12.6f  %c:%-4u %s %c:%-4u ", s->now_us / 1e6, host_letter(k->from), k->sport,
+	       k->from < k->to ? "-->" : k->from > k->to ? "<--" : "<->", host_letter(k->to),
+	       k->dport);
+	if (k->icmp) {
+		printf("ICMP error %u, mss %u  %s\n", k->icmp, k->icmp_mss, what);
+		return;
+	}
+	printf("%-4s seq %u ack %u win %u len %u", flags_name(k->flags, f), k->seq, k->ack,
 	       k->wnd, k->len);
 	xtcp_opts_parse(k->opt, k->optlen, k->flags & XTCP_SYN, &o);
 	if (o.mss)
@@ -122,7 +129,7 @@ static u64 link_arrival(struct sim *s, struct link *l, u32 len)
 /* A header that was damaged behind the back of the checksum. */
 static void mangle(struct sim *s, struct pkt *k)
 {
-	switch (rnd_below(&s->r, 7)) {
+	switch (rnd_below(&s->r, 8)) {
 	case 0:
 		k->seq ^= 1u << rnd_below(&s->r, 32);
 		break;
@@ -138,6 +145,12 @@ static void mangle(struct sim *s, struct pkt *k)
 	case 4:
 		k->urg ^= 1u << rnd_below(&s->r, 16);
 		break;
+	case 5:
+		k->len = rnd_below(&s->r, k->len + 1);
+		break;
+	case 6:
+		k->optlen = rnd_below(&s->r, k->optlen + 1);
+		break;
 	default:
 		if (k->optlen)
 			k->opt[rnd_below(&s->r, k->optlen)] ^= 1u << rnd_below(&s->r, 8);
@@ -145,34 +158,87 @@ static void mangle(struct sim *s, struct pkt *k)
 	}
 }
 
-static void transmit(struct sim *s, struct host *from, struct pkt *k)
+static bool cut_off(const struct sim *s, u8 from, u8 to)
 {
-	struct host *to = from->peer;
-	struct link *l = &s->link[to->id];
+	u32 i;
 
-	k->to = to->id;
-	k->order = ++s->order;
-	s->packets++;
-	if (s->now_us >= l->down_us && s->now_us < l->up_us) {
-		ladder_pkt(s, k, from->id, "[outage]");
-		free(k);
-		return;
+	for (i = 0; i < s->n_cut; i++) {
+		const struct cut *c = &s->cut[i];
+
+		if (s->now_us >= c->from_us && s->now_us < c->to_us &&
+		    (c->a >> from & 1) && (c->b >> to & 1))
+			return true;
 	}
-	if (rnd_pm(&s->r, l->loss_pm)) {
-		ladder_pkt(s, k, from->id, "[lost]");
-		free(k);
-		return;
+	return false;
+}
+
+/* A router tells the sender of @k what became of it. */
+static void icmp_back(struct sim *s, const struct pkt *k, u8 err, u16 mss)
+{
+	struct pkt *c = pkt_new(0);
+
+	c->icmp = err;
+	c->icmp_mss = mss;
+	c->seq = k->seq;
+	c->from = k->to;
+	c->to = k->from;
+	c->sport = k->dport;
+	c->dport = k->sport;
+	c->order = ++s->order;
+	c->at_us = s->now_us + 1 + rnd_below(&s->r, 50 * MS);
+	heap_push(s, c);
+}
+
+/* Why the network swallows @k, NULL: it does not. */
+static const char *swallowed(struct sim *s, struct link *l, struct pkt *k)
+{
+	if (cut_off(s, k->from, k->to)) {
+		saw(s, SEEN_CUT);
+		return "[cut]";
+	}
+	if (rnd_pm(&s->r, l->loss_pm))
+		return "[lost]";
+	if (l->narrow_us && s->now_us >= l->narrow_us && k->len &&
+	    k->len + k->optlen > l->narrow_mss) {
+		icmp_back(s, k, EMSGSIZE, l->narrow_mss);
+		return "[too big]";
 	}
 	/* damage is what the checksum is for: the receiver drops it unseen */
 	if (rnd_pm(&s->r, l->corrupt_pm)) {
-		if (!s->hostile) {
-			ladder_pkt(s, k, from->id, "[corrupt]");
-			free(k);
-			return;
-		}
+		saw(s, SEEN_CORRUPT);
+		if (!s->hostile)
+			return "[corrupt]";
 		mangle(s, k);
 	}
-	if (rnd_pm(&s->r, l->dup_pm)) {
+	if (k->len > 1 && rnd_pm(&s->r, l->trunc_pm)) {
+		if (rnd_below(&s->r, 2))
+			return "[truncated]";
+		/* a middlebox cut it in two, and the second half did not arrive */
+		saw(s, SEEN_TRUNCATED);
+		k->len = 1 + rnd_below(&s->r, k->len - 1);
+		k->mss = k->len;
+		k->flags &= ~(XTCP_FIN | XTCP_PSH);
+	}
+	return NULL;
+}
+
+static void transmit(struct sim *s, struct pkt *k)
+{
+	struct link *l;
+	const char *why = NULL;
+
+	k->order = ++s->order;
+	s->packets++;
+	if (k->to >= s->n_host) {
+		ladder_pkt(s, k, "[nobody]");
+		if (rnd_pm(&s->r, s->icmp_pm))
+			icmp_back(s, k, rnd_below(&s->r, 2) ? EHOSTUNREACH : ENETUNREACH, 0);
+		free(k);
+		return;
+	}
+	l = &s->link[k->from][k->to];
+	why = swallowed(s, l, k);
+	if (!why && rnd_pm(&s->r, l->dup_pm)) {
 		struct pkt *c = pkt_dup(k);
 
 		c->at_us = link_arrival(s, l, c->len);
@@ -181,28 +247,38 @@ static void transmit(struct sim *s, struct host *from, struct pkt *k)
 		else
 			free(c);
 	}
-	k->at_us = link_arrival(s, l, k->len);
-	if (!k->at_us) {
-		ladder_pkt(s, k, from->id, "[queue full]");
-		free(k);
-		return;
+	if (!why) {
+		k->at_us = link_arrival(s, l, k->len);
+		if (!k->at_us)
+			why = "[queue full]";
 	}
-	ladder_pkt(s, k, from->id, "");
-	heap_push(s, k);
+	ladder_pkt(s, k, why ? why : "");
+	if (why)
+		free(k);
+	else
+		heap_push(s, k);
 }
 
 /**
  * net_send - what the NIC does: cut a supersegment (GSO), transmit the pieces
+ * @from: sender
+ * @to: host number or NOBODY
+ * @lport: sender's port
+ * @rport: the other
  * @k: k->mss is the size of a piece; ownership passes
  */
-void net_send(struct sim *s, struct host *from, struct pkt *k)
+void net_send(struct host *from, u8 to, u16 lport, u16 rport, struct pkt *k)
 {
 	u32 off, n, size = k->mss;
 
+	k->from = from->id;
+	k->to = to;
+	k->sport = lport;
+	k->dport = rport;
 	if (!size || k->len <= size) {
 		k->segs = 1;
 		k->mss = k->len;
-		transmit(s, from, k);
+		transmit(from->sim, k);
 		return;
 	}
 	for (off = 0; off < k->len; off += n) {
@@ -220,7 +296,7 @@ void net_send(struct sim *s, struct host *from, struct pkt *k)
 			c->urg = k->urg > off ? k->urg - off : 0;
 		if (off + n < k->len)
 			c->flags &= ~(XTCP_FIN | XTCP_PSH);
-		transmit(s, from, c);
+		transmit(from->sim, c);
 	}
 	free(k);
 }
@@ -230,19 +306,20 @@ static bool gro_match(const struct pkt *a, const struct pkt *b)
 {
 	const u8 bad = XTCP_SYN | XTCP_FIN | XTCP_RST | XTCP_URG | XTCP_CWR;
 
-	return a->to == b->to && a->len && b->len && !((a->flags | b->flags) & bad) &&
-	       !(a->flags & XTCP_PSH) && b->seq == a->seq + a->len && a->ack == b->ack &&
-	       b->len <= a->mss && a->len % a->mss == 0 && a->len + b->len < 65000 &&
-	       a->optlen == b->optlen && !memcmp(a->opt, b->opt, a->optlen) &&
-	       b->at_us - a->at_us < 100;
+	return a->to == b->to && a->from == b->from && a->sport == b->sport &&
+	       a->dport == b->dport && !a->icmp && !b->icmp && a->len && b->len &&
+	       !((a->flags | b->flags) & bad) && !(a->flags & XTCP_PSH) &&
+	       b->seq == a->seq + a->len && a->ack == b->ack && b->len <= a->mss &&
+	       a->len % a->mss == 0 && a->len + b->len < 65000 && a->optlen == b->optlen &&
+	       !memcmp(a->opt, b->opt, a->optlen) && b->at_us - a->at_us < 100;
 }
 
 struct pkt *net_pop(struct sim *s)
 {
 	struct pkt *k = heap_pop(s);
 
-	while (s->n_heap && rnd_pm(&s->r, s->link[k->to].gro_pm) &&
-	       gro_match(k, s->heap[0])) {
+	while (s->n_heap && k->from < s->n_host &&
+	       rnd_pm(&s->r, s->link[k->from][k->to].gro_pm) && gro_match(k, s->heap[0])) {
 		struct pkt *b = heap_pop(s), *m = pkt_new(k->len + b->len);
 
 		memcpy(m, k, sizeof(*k) + k->len);
@@ -259,24 +336,44 @@ struct pkt *net_pop(struct sim *s)
 	return k;
 }
 
+/* Some connection of @h that an attacker may know of; NULL: none. */
+static struct flow *victim(struct host *h)
+{
+	struct sim *s = h->sim;
+	u32 i, at = rnd_below(&s->r, s->n_flow);
+
+	for (i = 0; i < s->n_flow; i++) {
+		struct flow *f = s->flow[(at + i) % s->n_flow];
+
+		if (f->host == h && f->kind == F_CONN && f->t.state != XTCP_SYN_SENT)
+			return f;
+	}
+	return NULL;
+}
+
 /*
  * A segment from someone off the path who knows the addresses and guesses the
  * sequence number well, though not exactly: RFC 5961 says none may do harm.
  */
-void net_inject(struct sim *s, struct host *to)
+void net_inject(struct host *to)
 {
+	struct sim *s = to->sim;
+	struct flow *f = victim(to);
 	struct pkt *k;
 	u32 wnd;
 
-	if (to->kind != H_CONN || to->t.state == XTCP_SYN_SENT)
+	if (!f)
 		return;
-	wnd = xtcp_rcv_wnd(&to->t.s);
+	wnd = xtcp_rcv_wnd(&f->t.s);
 	k = pkt_new(0);
+	k->from = f->peer;
 	k->to = to->id;
+	k->sport = f->rport;
+	k->dport = f->lport;
 	k->order = ++s->order;
 	k->at_us = s->now_us;
-	k->seq = to->t.s.rcv_nxt + 1 + rnd_below(&s->r, wnd ? 2 * wnd : 1000);
-	k->ack = to->t.s.snd_una;
+	k->seq = f->t.s.rcv_nxt + 1 + rnd_below(&s->r, wnd ? 2 * wnd : 1000);
+	k->ack = f->t.s.snd_una;
 	switch (rnd_below(&s->r, 4)) {
 	case 0:
 		k->flags = XTCP_RST;
@@ -287,16 +384,16 @@ void net_inject(struct sim *s, struct host *to)
 		break;
 	case 2:
 		k->flags = XTCP_ACK;
-		k->ack = to->t.s.snd_nxt + 1 + rnd_below(&s->r, 1 << 20);
+		k->ack = f->t.s.snd_nxt + 1 + rnd_below(&s->r, 1 << 20);
 		break;
 	default:
 		k->flags = XTCP_ACK;
-		k->seq = to->t.s.rcv_nxt;
-		k->ack = to->t.s.snd_una - to->t.max_window - 1 -
-			 rnd_below(&s->r, 1 << 30);
+		k->seq = f->t.s.rcv_nxt;
+		k->ack = f->t.s.snd_una - f->t.max_window - 1 - rnd_below(&s->r, 1 << 30);
 		break;
 	}
-	ladder_pkt(s, k, !to->id, "[forged]");
+	ladder_pkt(s, k, "[forged]");
+	saw(s, SEEN_FORGED);
 	host_rx(to, k);
 	free(k);
 }
