@@ -4,11 +4,12 @@
  * turns, in the same boot. One process has both ends of each connection, in one
  * network namespace or in two, so that the figure is the whole cost of one unit.
  *
- *	speed [--count] [--family tcp|xtcp|both] [--ns CLIENT SERVER] [--addr A]
- *	      [--units N] [--rounds N] [--port P] BENCH...
+ *	speed [--count] [--figures] [--family tcp|xtcp|both] [--ns CLIENT SERVER]
+ *	      [--addr A] [--units N] [--rounds N] [--port P] [--mib N] [--as NAME] BENCH...
  *
  *	crr	connect, accept, a byte each way, both close
  *	rr	a byte each way on one connection
+ *	rr2	the same between two processes, each of which sleeps for its byte
  *	bulk	64 KiB writes, per KiB
  *	small	1448 byte writes with TCP_NODELAY, each read at once, per KiB
  *	flow	64 KiB blocking writes to a reader in another process, per KiB
@@ -18,42 +19,34 @@
  * rates are shown. Printed is the median of all units (the mean for flow). When
  * counting it is the least of the rounds' medians: where the slab allocator's
  * slabs end is left to chance, a round that crosses an end with each unit pays
- * up to 3 % for it, and each round begins elsewhere.
+ * up to 3 % for it, and each round begins elsewhere. --figures: with the spread,
+ * in the lines of bench.h; --as: under another name.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/random.h>
-#include <linux/xtcp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
-#define KIB		1024
+#include "bench.h"
+
 #define WRITE_SIZE	(64 * KIB)
 #define SMALL_SIZE	1448
 #define WARM_UP		300
 #define FLOW_BYTES	(16 * KIB * KIB)
 
-enum family { TCP, XTCP, N_FAMILIES };
-
-static const char * const family_name[] = { "tcp", "xtcp" };
-static const int family_af[] = { AF_INET, AF_XTCP };
-
 static struct {
-	bool count;
+	bool count, figures;
+	const char *as;
 	bool use[N_FAMILIES];
 	int ns[2];			/* client's, server's; -1: where we are */
 	struct in_addr addr;
@@ -64,12 +57,6 @@ static struct {
 	.flow_bytes = FLOW_BYTES,
 };
 
-/* One family's measurements of one benchmark. */
-struct series {
-	uint64_t *v;
-	size_t n, max;
-};
-
 /* Two ends of a connection, and the listener. */
 struct pair {
 	int lsn, client, server;
@@ -77,107 +64,27 @@ struct pair {
 
 static char buf[WRITE_SIZE];
 
-#define __noreturn		__attribute__((noreturn))
-#define __printf(a, b)		__attribute__((format(printf, a, b)))
-
-static void __noreturn __printf(1, 2) die(const char *fmt, ...)
-{
-	int err = errno;
-	va_list ap;
-
-	va_start(ap, fmt);
-	fprintf(stderr, "speed: ");
-	vfprintf(stderr, fmt, ap);
-	fprintf(stderr, ": %s\n", strerror(err));
-	va_end(ap);
-	exit(1);
-}
-
 static uint64_t now(void)
 {
 	struct timespec ts;
 
 	if (opt.count)
-		return __rdtsc();
+		return ticks();
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-static void note(struct series *s, uint64_t v)
-{
-	if (s->n == s->max) {
-		s->max = s->max ? 2 * s->max : 1024;
-		s->v = realloc(s->v, s->max * sizeof(*s->v));
-		if (!s->v)
-			die("memory");
-	}
-	s->v[s->n++] = v;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint64_t median(struct series *s)
-{
-	qsort(s->v, s->n, sizeof(*s->v), by_value);
-	return s->n ? s->v[s->n / 2] : 0;
-}
-
-static uint64_t mean(const struct series *s)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		sum += s->v[i];
-	return s->n ? sum / s->n : 0;
-}
-
 /* ------------------------------------------------------------------- sockets */
 
-/* end: 0 the client's namespace, 1 the server's. */
-static int open_socket(enum family f, int end)
-{
-	int fd;
-
-	if (opt.ns[end] >= 0 && setns(opt.ns[end], CLONE_NEWNET))
-		die("setns");
-	fd = socket(family_af[f], SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		die("socket of %s", family_name[f]);
-	return fd;
-}
-
-static struct sockaddr_in address(void)
+/* Over veth and loopback the handshake is done when connect() returns. */
+static void pair_open(struct pair *p, enum family f)
 {
 	struct sockaddr_in sa = {
 		.sin_family = AF_INET, .sin_port = htons(opt.port), .sin_addr = opt.addr,
 	};
 
-	return sa;
-}
-
-static int open_listener(enum family f)
-{
-	struct sockaddr_in sa = address();
-	int fd = open_socket(f, 1), one = 1;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, 128))
-		die("listener of %s", family_name[f]);
-	return fd;
-}
-
-/* Over veth and loopback the handshake is done when connect() returns. */
-static void pair_open(struct pair *p, enum family f)
-{
-	struct sockaddr_in sa = address();
-
-	p->client = open_socket(f, 0);
+	netns_enter(opt.ns[0]);
+	p->client = socket_open(f);
 	if (connect(p->client, (struct sockaddr *)&sa, sizeof(sa)))
 		die("connect of %s", family_name[f]);
 	p->server = accept(p->lsn, NULL, NULL);
@@ -245,7 +152,7 @@ static void run_crr(enum family f, struct pair *p, struct series *s)
 		ping(p);
 		pair_close(p);
 		if (i >= 0)
-			note(s, now() - start);
+			series_add(s, now() - start);
 	}
 }
 
@@ -261,9 +168,48 @@ static void run_rr(enum family f, struct pair *p, struct series *s)
 
 		ping(p);
 		if (i >= 0)
-			note(s, now() - start);
+			series_add(s, now() - start);
 	}
 	pair_close(p);
+}
+
+static void __noreturn echo(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) == 1)
+		if (write(fd, &c, 1) != 1)
+			_exit(1);
+	_exit(0);
+}
+
+static void run_rr2(enum family f, struct pair *p, struct series *s)
+{
+	int i, status;
+	pid_t pid;
+
+	pair_open(p, f);
+	set_nodelay(p->client);
+	set_nodelay(p->server);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		close(p->client);
+		echo(p->server);
+	}
+	close(p->server);
+	for (i = -WARM_UP; i < opt.units; i++) {
+		uint64_t start = now();
+
+		put(p->client, 1);
+		get(p->client, 1);
+		if (i >= 0)
+			series_add(s, now() - start);
+	}
+	close(p->client);
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("the process that echoes");
 }
 
 /* Move a MiB, writing as much as there is room for, then reading all there is. */
@@ -304,7 +250,7 @@ static void run_bulk(enum family f, struct pair *p, struct series *s)
 
 		move_mib(p);
 		if (i >= 0)
-			note(s, (now() - start) / KIB);
+			series_add(s, (now() - start) / KIB);
 	}
 	pair_close(p);
 }
@@ -321,7 +267,7 @@ static void run_small(enum family f, struct pair *p, struct series *s)
 		put(p->client, SMALL_SIZE);
 		get(p->server, SMALL_SIZE);
 		if (i >= 0)
-			note(s, (now() - start) * KIB / SMALL_SIZE);
+			series_add(s, (now() - start) * KIB / SMALL_SIZE);
 	}
 	pair_close(p);
 }
@@ -366,7 +312,7 @@ static void run_flow(enum family f, struct pair *p, struct series *s)
 		errno = EPROTO;
 		die("the reader of %s lost something", family_name[f]);
 	}
-	note(s, (now() - start) / (opt.flow_bytes / KIB));
+	series_add(s, (now() - start) / (opt.flow_bytes / KIB));
 }
 
 static const struct bench {
@@ -377,6 +323,7 @@ static const struct bench {
 } benches[] = {
 	{ "crr", run_crr, false, false },
 	{ "rr", run_rr, false, false },
+	{ "rr2", run_rr2, false, false },
 	{ "bulk", run_bulk, true, false },
 	{ "small", run_small, true, false },
 	{ "flow", run_flow, true, true },
@@ -384,27 +331,28 @@ static const struct bench {
 
 /* -------------------------------------------------------------------- report */
 
-/* A figure per unit, or as a rate: MB/s, units/s. */
-static double figure(const struct bench *b, uint64_t per_unit)
+/* A value per unit, or as a rate: MB/s, units/s. */
+static double value_of(const struct bench *b, struct series *s)
 {
+	double per_unit = b->mean ? series_mean(s) : series_median(s);
+
 	if (opt.count || !per_unit)
 		return per_unit;
 	return b->bytes ? KIB * 1e3 / per_unit : 1e9 / per_unit;
 }
 
-static const char *figure_unit(const struct bench *b)
+static const char *unit_of(const struct bench *b)
 {
 	if (opt.count)
 		return b->bytes ? "ticks/KiB" : "ticks";
 	return b->bytes ? "MB/s" : "per_s";
 }
 
-static void report(const struct bench *b, const double *v)
+static void report(const char *name, const struct bench *b, const double *v)
 {
-	const char *path = opt.ns[0] >= 0 ? "veth" : "lo";
 	enum family f;
 
-	printf("%s.%s %s", b->name, path, figure_unit(b));
+	printf("%s %s", name, unit_of(b));
 	for (f = 0; f < N_FAMILIES; f++)
 		if (opt.use[f])
 			printf(" %s %.1f", family_name[f], v[f]);
@@ -414,33 +362,12 @@ static void report(const struct bench *b, const double *v)
 	fflush(stdout);
 }
 
-/*
- * Datagrams that nobody reads move the place where a slab ends, in the caches
- * that segments come from (their sizes: kmalloc-512, -1k and -2k).
- */
-static int hold_memory(int round)
-{
-	static const size_t size[] = { 1, 400, 1000 };
-	struct sockaddr_in sa = { .sin_family = AF_INET };
-	socklen_t len = sizeof(sa);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), i;
-
-	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
-	    getsockname(fd, (struct sockaddr *)&sa, &len) ||
-	    connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
-		die("UDP socket");
-	for (i = 0; i < 3 * (5 * round % 11); i++)
-		if (send(fd, buf, size[i % 3], 0) < 0)
-			die("send");
-	return fd;
-}
-
 static void run_round(const struct bench *b, enum family f, struct series *s)
 {
 	struct pair p;
 
-	p.lsn = open_listener(f);
+	netns_enter(opt.ns[1]);
+	p.lsn = listener_open(f, opt.addr, opt.port, 128);
 	b->run(f, &p, s);
 	close(p.lsn);
 	opt.port++;
@@ -448,66 +375,45 @@ static void run_round(const struct bench *b, enum family f, struct series *s)
 
 static void measure(const struct bench *b)
 {
-	struct series s[N_FAMILIES] = { { 0 } };
+	struct series all[N_FAMILIES] = { { 0 } }, s = { 0 };
 	double v[N_FAMILIES] = { 0 }, now_v;
+	char name[64];
 	enum family f;
 	int i, held;
 
+	snprintf(name, sizeof(name), "%s.%s", b->name, opt.ns[0] >= 0 ? "veth" : "lo");
 	for (i = 0; i < opt.rounds; i++) {
-		held = hold_memory(i);
+		held = memory_hold(i);
 		for (f = 0; f < N_FAMILIES; f++) {
 			if (!opt.use[f])
 				continue;
-			run_round(b, f, &s[f]);
-			now_v = figure(b, b->mean ? mean(&s[f]) : median(&s[f]));
+			s.n = 0;
+			run_round(b, f, &s);
+			series_append(&all[f], &s);
+			now_v = value_of(b, opt.count ? &s : &all[f]);
 			if (!opt.count || !v[f] || now_v < v[f])
 				v[f] = now_v;
-			if (opt.count)
-				s[f].n = 0;
 		}
 		close(held);
 	}
-	report(b, v);
-	free(s[TCP].v);
-	free(s[XTCP].v);
-}
-
-/*
- * Early after boot each random number costs a new seed, which would be counted
- * with every port and ISN. What is put in need not be secret in a benchmark.
- */
-static void seed_random(void)
-{
-	struct {
-		struct rand_pool_info info;
-		char bytes[64];
-	} seed = { .info = { .entropy_count = 512, .buf_size = 64 } };
-	int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &seed))
-		die("RNDADDENTROPY");
-	close(fd);
+	if (!opt.figures)
+		report(opt.as ? opt.as : name, b, v);
+	for (f = 0; f < N_FAMILIES; f++) {
+		if (opt.figures && opt.use[f])
+			figure(opt.as ? opt.as : name, f, &all[f], v[f]);
+		free(all[f].v);
+	}
+	free(s.v);
 }
 
 /* --------------------------------------------------------------- command line */
 
-static int open_netns(const char *name)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		die("%s", path);
-	return fd;
-}
-
 static void __noreturn usage(void)
 {
 	fprintf(stderr,
-		"usage: speed [--count] [--family tcp|xtcp|both] [--ns CLIENT SERVER] [--addr A]\n"
-		"             [--units N] [--rounds N] [--port P] [--mib N] crr|rr|bulk|small|flow...\n");
+		"usage: speed [--count] [--figures] [--family tcp|xtcp|both] [--ns CLIENT SERVER]\n"
+		"             [--addr A] [--units N] [--rounds N] [--port P] [--mib N] [--as NAME]\n"
+		"             crr|rr|rr2|bulk|small|flow...\n");
 	exit(2);
 }
 
@@ -533,14 +439,19 @@ static void parse_option(char ***argv)
 
 	if (!strcmp(name, "--count")) {
 		opt.count = true;
+	} else if (!strcmp(name, "--figures")) {
+		opt.figures = true;
+		opt.count = true;
+	} else if (!strcmp(name, "--as")) {
+		opt.as = value(argv);
 	} else if (!strcmp(name, "--family")) {
 		const char *v = value(argv);
 
 		opt.use[TCP] = strcmp(v, "xtcp");
 		opt.use[XTCP] = strcmp(v, "tcp");
 	} else if (!strcmp(name, "--ns")) {
-		opt.ns[0] = open_netns(value(argv));
-		opt.ns[1] = open_netns(value(argv));
+		opt.ns[0] = netns_open(value(argv));
+		opt.ns[1] = netns_open(value(argv));
 	} else if (!strcmp(name, "--addr")) {
 		if (inet_pton(AF_INET, value(argv), &opt.addr) != 1)
 			usage();
@@ -580,7 +491,7 @@ int main(int argc, char **argv)
 	if (!*argv)
 		usage();
 	if (opt.count)
-		seed_random();
+		random_seed();
 	for (; *argv; argv++)
 		run_named(*argv);
 	return 0;
