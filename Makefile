@@ -17,7 +17,7 @@ KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/
 # the tree stays clean and kernels do not disturb each other.
 KOBJ	= $(CURDIR)/build/kmod/$(KREL)
 
-.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup
+.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug
 
 all: module tools
 
@@ -77,6 +77,9 @@ lint:
 check:
 	@scripts/check
 
+debug:
+	@selftests/vm/debug all
+
 clean:
 	rm -rf build
 
@@ -87,6 +90,7 @@ help:
 	@echo "make vm         a shell in a virtual machine with the module loaded"
 	@echo "make check      all tests"
 	@echo "make bench      what AF_XTCP costs beside kernel TCP, in a virtual machine"
+	@echo "make debug      the tests on kernels with KASAN and with KCSAN (hours)"
 	@echo "make lint       W=1, sparse, checkpatch"
 	@echo "make setup      fetch what demo, vm and check need (they do it themselves)"
 	@echo "make uninstall, make clean"

@@ -19,6 +19,7 @@ die() { echo "xtcp: $*" >&2; exit 1; }
 #	XTCP_KERNEL_IMAGE	its bzImage
 #	XTCP_KERNEL_MODULES	directory with its lib/modules/RELEASE, indexed by
 #				depmod; empty if the image has built in all it needs
+#	XTCP_VM_APPEND		further arguments for it, if any
 # The guests' root is the same for all kernels; the modules of another travel
 # with each guest.
 
@@ -239,7 +240,7 @@ vm_args()
 	VM_APPEND+=" mitigations=off slab_nomerge watchdog_thresh=60"
 	VM_APPEND+=" rcupdate.rcu_cpu_stall_timeout=60 loglevel=5 xtcp.name=$name"
 	[ "$slub_debug" = 0 ] || VM_APPEND+=" slub_debug=FZPU,xtcp*"
-	VM_APPEND+=" $append"
+	VM_APPEND+="${XTCP_SLOW:+ xtcp.slow=$XTCP_SLOW}${XTCP_VM_APPEND:+ $XTCP_VM_APPEND} $append"
 }
 
 # vm_verdict DIR STATUS: what became of a guest; prints why, returns its status.
@@ -306,4 +307,15 @@ uml_initramfs()
 		rm -rf "$tmp"
 	fi
 	echo "$img"
+}
+
+# debug_dir KIND: where the debug kernel of this configuration and source is built.
+debug_dir()
+{
+	local hash
+
+	hash=$({ sed -n '1,/^EXTRAVERSION/p' "$XTCP_SOURCE/Makefile"
+		 cat "$XTCP_TOP"/selftests/vm/kconfig/{debug-base,"$1"}.config; } |
+		sha256sum | cut -c 1-12)
+	echo "$XTCP_CACHE/$1-$hash"
 }
