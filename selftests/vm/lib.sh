@@ -315,7 +315,7 @@ debug_dir()
 	local hash
 
 	hash=$({ sed -n '1,/^EXTRAVERSION/p' "$XTCP_SOURCE/Makefile"
-		 cat "$XTCP_TOP"/selftests/vm/kconfig/{debug-base,"$1"}.config; } |
+		 grep -h CONFIG_ "$XTCP_TOP"/selftests/vm/kconfig/{debug-base,"$1"}.config; } |
 		sha256sum | cut -c 1-12)
 	echo "$XTCP_CACHE/$1-$hash"
 }

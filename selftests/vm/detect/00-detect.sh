@@ -46,7 +46,7 @@ leaks()
 }
 
 insmod /root/xtcp_detect.ko || { echo "Bail out! insmod"; exit 1; }
-if [ -d $DEBUGFS/kcsan ]; then
+if [ -e $DEBUGFS/kcsan ]; then
 	ok "KCSAN sees a race" sees race 'BUG: KCSAN: data-race in racer'
 fi
 if [ -e $DEBUGFS/kmemleak ]; then
