@@ -65,7 +65,6 @@ void conn_end(struct flow *f)
 	f->held = NULL;
 	f->n_held = 0;
 	f->cap_held = 0;
-	user_wake(f);
 	flow_settle(f);
 }
 

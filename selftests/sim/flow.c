@@ -259,6 +259,19 @@ static void timewait_reopen(struct flow *f, const struct pkt *k, const struct xt
 	listen_rx(h, k, g, iss);
 }
 
+/* Its peer's FIN again: 2MSL must start anew, unless it is old by its timestamp. */
+static void check_restart(const struct flow *f, const struct xtcp_seg *g, enum xtcp_tw_act act,
+			  const struct xtcp_verdict *v)
+{
+	bool fin_again = (g->flags & (XTCP_FIN | XTCP_SYN | XTCP_RST)) == XTCP_FIN &&
+			 xtcp_seg_end(g) == f->tw.rcv_nxt && !f->tw.fin_wait2;
+
+	if (!fin_again || act == XTCP_TW_RESTART || act == XTCP_TW_FIN ||
+	    v->drop == XTCP_DROP_PAWS || f->tw.restarts >= 15)
+		return;
+	sim_fail(f->host->sim, "%s: FIN again, and 2MSL goes on", f->name);
+}
+
 static void timewait_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
 {
 	struct host *h = f->host;
@@ -272,6 +285,7 @@ static void timewait_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
 
 	act = xtcp_tw_segment(&f->tw, &e, g, &v);
 	f->tw_ack_us = e.last_ack_us;
+	check_restart(f, g, act, &v);
 	if (act != XTCP_TW_REOPEN)
 		send_reply(h, k, &v);
 	switch (act) {
@@ -345,6 +359,7 @@ void host_rx(struct host *h, const struct pkt *k)
 		timewait_rx(f, k, &g);
 		break;
 	case F_CONN:
+		f->heard_us = h->sim->now_us;
 		conn_prep(f);
 		xtcp_segment_arrives(&f->t, &g, host_now(h), &v);
 		conn_execute(f, k, &v);

@@ -115,7 +115,7 @@ static void run_many(const struct options *o, struct totals *t, u64 first, u64 n
 			run_one(t, seed);
 		t->seeds++;
 		if (o->verbose)
-			printf("seed %llu: %llu packets, %llu bytes, %llu allocations, %s%llu errors\n",
+			printf("seed %llu: %llu packets, %llu bytes, %llu allocs, %s%llu errors\n",
 			       seed, sim.packets, sim.bytes, sim.n_alloc,
 			       sim.hostile ? "hostile, " : sim.calm ? "calm, " : "", sim.errors);
 	}
@@ -259,8 +259,9 @@ int main(int argc, char **argv)
 	struct timespec a, b;
 
 	if (!parse(&o, argc, argv)) {
-		fprintf(stderr, "usage: %s [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--verbose]\n"
-			"       %s --seed N --ladder [--small] [--fail-at N]\n", argv[0], argv[0]);
+		fprintf(stderr, "usage: sim [--seed N] [--count N] [--jobs N] [--nth]"
+			" [--stats] [--verbose]\n"
+			"       sim --seed N --ladder [--small] [--fail-at N]\n");
 		return 2;
 	}
 	if (o.ladder)

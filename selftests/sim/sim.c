@@ -50,12 +50,25 @@ static void check_hopeless(struct sim *s, const struct flow *f)
 		sim_fail(s, "%s: timed out, not refused, on a calm network", f->name);
 }
 
-/* What one failed allocation may cost: the call that asked for it, or an early end of TIME-WAIT. */
+/* What one failed allocation may cost: the call that asked for it, or TIME-WAIT. */
 static bool spoiled(const struct flow *f)
 {
 	const struct sim *s = f->host->sim;
 
 	return s->failed_what == AL_SOCK || s->failed_what == AL_TIMEWAIT;
+}
+
+/* Nobody's connection just goes away: connect() fails, or EOF or an error comes. */
+static void check_told(struct sim *s, const struct flow *f)
+{
+	const struct user *u = &f->u;
+
+	if (u->rude || u->gave_up || u->err)
+		return;
+	if (!u->connected)
+		sim_fail(s, "%s: neither connected nor an error", f->name);
+	if (!u->eof && u->end != U_CLOSE)
+		sim_fail(s, "%s: gone without EOF or error", f->name);
 }
 
 static void check_user(struct sim *s, const struct flow *f)
@@ -67,6 +80,7 @@ static void check_user(struct sim *s, const struct flow *f)
 		check_hopeless(s, f);
 		return;
 	}
+	check_told(s, f);
 	/* an hour without progress: a deadlock, unless half of everything is lost */
 	if (u->gave_up && u->connected && m && m->u.connected && !m->u.err &&
 	    (!m->u.rude || m->u.gave_up) && misery(s, f->host->id, f->peer) < 350 &&

@@ -33,7 +33,7 @@ struct pkt {
 	u32 seq, ack, len;
 	u16 wnd, urg, segs, mss, sport, dport;
 	u8 flags, ecn, from, to, optlen;
-	u8 icmp;			/* errno of an ICMP error that quotes a segment of @to; 0: TCP */
+	u8 icmp;			/* errno of an ICMP error about a segment of @to, 0: TCP */
 	u16 icmp_mss;			/* with EMSGSIZE: what fits */
 	u8 opt[XTCP_MAX_OPT];
 	u8 data[];
@@ -131,6 +131,9 @@ struct flow {
 	u16 syn_wnd;			/* of our SYN, when the peer's ISN is not known yet */
 	u32 snd_edge;			/* rightmost edge the peer ever offered */
 	u64 orphan_us;			/* when its program let go, 0: not yet */
+	u64 heard_us;			/* last segment of the peer */
+	u64 waits_us;			/* since when something waits for the peer, 0: nothing */
+	u64 waited_us;			/* when something did last */
 	struct flow *mate;		/* the other end, once known */
 	struct span *held;
 	u32 n_held, cap_held;
@@ -143,7 +146,7 @@ struct host {
 	struct xtcp_params p;
 	struct xtcp_key key;
 	u64 ahead_us;			/* its clock less the simulator's; only grows */
-	u32 ts_near;			/* the timestamp clock starts below the wrap: its offset, 0: not */
+	u32 ts_near;			/* timestamps start below the wrap: their offset, 0: not */
 	struct xtcp_tcb opts;		/* options new sockets and children inherit */
 	bool listening, deaf;		/* deaf: did so, and closed the listener */
 	bool harsh;			/* options that may reset a good connection */

@@ -50,7 +50,7 @@ static void cuts_init(struct sim *s)
 		c->b = rnd_below(r, 4) ? all & ~c->a : rnd_below(r, all + 1u);
 		c->from_us = s->now_us + rnd_range(r, 0, rnd_below(r, 4) ? 4 * SEC : 100 * SEC);
 		c->to_us = c->from_us + rnd_log(r, rnd_below(r, 4) ? 10 * SEC : 100 * SEC);
-		if (!rnd_below(r, 40)) {
+		if (!rnd_below(r, 12)) {
 			c->to_us = ~0ULL;
 			s->cut_for_ever = true;
 		}
