@@ -17,7 +17,7 @@ KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/
 # the tree stays clean and kernels do not disturb each other.
 KOBJ	= $(CURDIR)/build/kmod/$(KREL)
 
-.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup
+.PHONY: all module tools net bench install uninstall clean help demo vm check sim lint setup
 
 all: module tools
 
@@ -77,6 +77,9 @@ lint:
 check:
 	@scripts/check
 
+sim:
+	@$(MAKE) --no-print-directory -j2 -f selftests/user.mk million
+
 clean:
 	rm -rf build
 
@@ -86,6 +89,7 @@ help:
 	@echo "make demo       two virtual machines, nginx and curl over xtcp (under 3 minutes)"
 	@echo "make vm         a shell in a virtual machine with the module loaded"
 	@echo "make check      all tests"
+	@echo "make sim        a million simulated networks from seeds (under 10 minutes)"
 	@echo "make bench      what AF_XTCP costs beside kernel TCP, in a virtual machine"
 	@echo "make lint       W=1, sparse, checkpatch"
 	@echo "make setup      fetch what demo, vm and check need (they do it themselves)"

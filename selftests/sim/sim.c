@@ -55,6 +55,10 @@ static bool spoiled(const struct flow *f)
 {
 	const struct sim *s = f->host->sim;
 
+	/* of a cookie nothing is left but the third segment */
+	if (f->peer < s->n_host && (f->host->cookies || s->h[f->peer].cookies) &&
+	    (s->failed_what == AL_CHILD || s->failed_what == AL_REQUEST))
+		return true;
 	return s->failed_what == AL_SOCK || s->failed_what == AL_TIMEWAIT;
 }
 
@@ -102,15 +106,22 @@ static void check_user(struct sim *s, const struct flow *f)
 			 u->delivered, m ? m->u.total : 0, u->read);
 }
 
+static bool trouble(const struct host *h)
+{
+	return h->harsh || h->cookies || h->deaf;
+}
+
 /* Its own end, the other one, or one of the two hosts, is reason enough for an error. */
 static bool excused(const struct flow *f)
 {
 	const struct sim *s = f->host->sim;
 	const struct flow *m = f->mate;
 
-	return f->hopeless || (f->cross && !m) || f->u.rude || f->u.hold_us || (m && m->u.hold_us) ||
-	       (m && m->u.rude) || f->host->harsh || s->n_jump ||
-	       s->h[f->peer].harsh || s->cut_for_ever || s->h[f->peer].deaf || s->pm[AL_TIMEWAIT];
+	if (f->hopeless || f->u.rude || f->u.hold_us || trouble(f->host))
+		return true;
+	if (trouble(&s->h[f->peer]) || s->n_jump || s->cut_for_ever || s->pm[AL_TIMEWAIT])
+		return true;
+	return m ? m->u.rude || m->u.hold_us : f->cross;
 }
 
 static void count_users(struct sim *s)

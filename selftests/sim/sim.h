@@ -6,6 +6,7 @@
  *	world.c	the scenario a seed stands for: hosts, links, connections to be
  *	net.c	packets in flight: loss, duplicates, reordering, rate, cuts, GSO and GRO
  *	flow.c	connection, request, TIME-WAIT entry or listener: who gets a segment
+ *	listen.c the passive side: listeners, requests, cookies, children
  *	conn.c	what the kernel side does with a verdict; range nodes, bytes
  *	check.c	the invariants after every step
  *	user.c	what programs do with a socket
@@ -151,6 +152,8 @@ struct host {
 	bool listening, deaf;		/* deaf: did so, and closed the listener */
 	bool harsh;			/* options that may reset a good connection */
 	u32 backlog, queued, requests;
+	u8 cookies;			/* 0: no SYN cookies, 1: beyond the backlog, 2: always */
+	u32 cookie_tick;		/* when one was sent last, plus 1; 0: never */
 	u64 accept_us;			/* next accept(), 0: nobody waits */
 	u64 deaf_us;			/* the listener closes then, 0: never */
 	u32 accept_think_us;
@@ -276,9 +279,15 @@ void flow_settle(struct flow *f);
 struct flow *flow_find(struct host *h, u8 peer, u16 lport, u16 rport);
 void flow_timewait(struct flow *f, bool fin_wait2);
 void host_rx(struct host *h, const struct pkt *k);
-void host_deaf(struct host *h);
 void flow_timer(struct flow *f);
+void send_reply(struct host *h, const struct pkt *k, const struct xtcp_verdict *v);
 u64 flow_next_us(const struct flow *f);
+
+/* listen.c */
+void listen_rx(struct host *h, const struct pkt *k, struct xtcp_seg *g, u32 least_iss);
+void request_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g);
+void send_synack(struct flow *f);
+void host_deaf(struct host *h);
 
 /* user.c */
 void user_init(struct sim *s, struct user *u);
