@@ -259,9 +259,8 @@ int main(int argc, char **argv)
 	struct timespec a, b;
 
 	if (!parse(&o, argc, argv)) {
-		fprintf(stderr, "usage: sim [--seed N] [--count N] [--jobs N] [--nth]"
-			" [--stats] [--verbose]\n"
-			"       sim --seed N --ladder [--small] [--fail-at N]\n");
+		fputs("usage: sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--verbose]\n"
+		      "       sim --seed N --ladder [--small] [--fail-at N]\n", stderr);
 		return 2;
 	}
 	if (o.ladder)

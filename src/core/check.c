@@ -51,7 +51,8 @@ static const char *check_sackb(const struct xtcp_tcb *t)
 			held |= seq_leq(r->seq, b->start) && seq_geq(r->end, b->end);
 		NEED(held);
 		for (j = 0; j < i; j++)
-			NEED(seq_lt(b->end, t->sackb[j].start) || seq_gt(b->start, t->sackb[j].end));
+			NEED(seq_lt(b->end, t->sackb[j].start) ||
+			     seq_gt(b->start, t->sackb[j].end));
 	}
 	return why;
 }
