@@ -125,8 +125,7 @@ static void check_mate(struct flow *f)
 	if (seq_gt(f->t.s.snd_una, m->t.s.rcv_nxt) || seq_gt(m->t.s.rcv_nxt, nxt))
 		sim_fail(s, "%s: UNA %u, NXT %u, but the peer is at %u", f->name, f->u.acked,
 			 nxt - f->iss, m->t.s.rcv_nxt - f->iss);
-	/* a request's SYN-ACK went out before the child was there to note it */
-	if (m->edge_set && seq_gt(f->snd_edge, m->edge_seq) && !m->t.passive)
+	if (m->edge_set && seq_gt(f->snd_edge, m->edge_seq))
 		sim_fail(s, "%s: edge %u taken, the peer offered %u", f->name,
 			 f->snd_edge - f->iss, m->edge_seq - f->iss);
 }

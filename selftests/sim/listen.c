@@ -31,6 +31,9 @@ static bool child_rx(struct flow *rq, const struct pkt *k, struct xtcp_seg *g)
 	f->snd_edge = f->iss + 1;
 	f->key_tx = (f->iss ^ (u32)s->seed) + h->id;
 	f->met_tw = rq->met_tw;
+	/* what the SYN-ACK offered */
+	f->edge_seq = rq->rq.rcv_nxt + rq->rq.rcv_wnd;
+	f->edge_set = true;
 	conn_setup(f);
 	xtcp_open_child(&f->t, &rq->rq, host_now(h), &v);
 	flow_free(rq);

@@ -188,8 +188,8 @@ static bool report(const struct options *o, const struct totals *t, double s)
 	for (i = 0; i < SEEN_NR && o->stats; i++)
 		printf("# %10llu  %s\n", t->seen[i], seen_text[i]);
 	/* reporting an error is allowed in bad weather; doing so often is not */
-	if (t->seeds >= 1000 && t->errors * 50 > t->polite) {
-		printf("not ok - more than one polite user in 50 saw an error\n");
+	if (t->seeds >= 1000 && t->errors * 200 > t->polite) {
+		printf("not ok - more than one polite user in 200 saw an error\n");
 		ok = false;
 	}
 	for (i = 0; i < SEEN_NR && t->seeds >= 5000; i++) {

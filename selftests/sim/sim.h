@@ -87,6 +87,7 @@ struct user {
 	bool asleep;			/* has nothing to do until it is woken */
 	int err;
 	u32 written, acked;		/* bytes handed over, bytes the core released */
+	u32 oob_end;			/* behind the last urgent byte */
 	u32 delivered, read;
 	u64 due_us;			/* next call */
 	u64 progress_us, lazy_until_us, hold_until_us;
