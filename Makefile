@@ -17,7 +17,7 @@ KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/
 # the tree stays clean and kernels do not disturb each other.
 KOBJ	= $(CURDIR)/build/kmod/$(KREL)
 
-.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug matrix
+.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug matrix sim
 
 all: module tools
 
@@ -82,6 +82,8 @@ debug:
 
 matrix: tools net
 	@selftests/vm/matrix all
+sim:
+	@$(MAKE) --no-print-directory -j2 -f selftests/user.mk million
 
 clean:
 	rm -rf build
@@ -93,6 +95,7 @@ help:
 	@echo "make vm         a shell in a virtual machine with the module loaded"
 	@echo "make check      all tests"
 	@echo "make matrix     the module and its tests on Debian's 6.1, 6.1-rt, 6.12 and 7.2 kernels"
+	@echo "make sim        a million simulated networks from seeds (under 10 minutes)"
 	@echo "make bench      what AF_XTCP costs beside kernel TCP, in a virtual machine"
 	@echo "make debug      the tests on kernels with KASAN and with KCSAN (hours)"
 	@echo "make lint       W=1, sparse, checkpatch"

@@ -67,8 +67,8 @@ unit: $(O)/unit
 sim: $(O)/sim $(O)/sim-san
 	$(O)/sim-san --count $(SAN_SEEDS)
 	$(O)/sim --seed $$(($(SAN_SEEDS) + 1)) --count $(SEEDS)
-	$(O)/sim-san --nth --count 20
-	$(O)/sim --nth --seed 21 --count $(NTH_SEEDS)
+	$(O)/sim-san --nth --count 10
+	$(O)/sim --nth --seed 11 --count $(NTH_SEEDS)
 
 million: $(O)/sim
 	$(O)/sim --count $(MILLION) --jobs $(JOBS) --stats

@@ -22,6 +22,8 @@
  *	EOF = FIN			told once all before it is with the reader
  *	the two ends			SND.UNA <= the peer's RCV.NXT <= SND.NXT, and no
  *					window is seen that the peer did not offer
+ *	a deadline, soon enough		no timer is set further than its knob says, and a
+ *					silent peer is given up
  *	a reason to live		a deadline, or a program that holds the socket,
  *					and nobody waits for anything (why_alive())
  */
@@ -123,8 +125,7 @@ static void check_mate(struct flow *f)
 	if (seq_gt(f->t.s.snd_una, m->t.s.rcv_nxt) || seq_gt(m->t.s.rcv_nxt, nxt))
 		sim_fail(s, "%s: UNA %u, NXT %u, but the peer is at %u", f->name, f->u.acked,
 			 nxt - f->iss, m->t.s.rcv_nxt - f->iss);
-	/* a request's SYN-ACK went out before the child was there to note it */
-	if (m->edge_set && seq_gt(f->snd_edge, m->edge_seq) && !m->t.passive)
+	if (m->edge_set && seq_gt(f->snd_edge, m->edge_seq))
 		sim_fail(s, "%s: edge %u taken, the peer offered %u", f->name,
 			 f->snd_edge - f->iss, m->edge_seq - f->iss);
 }
@@ -166,6 +167,60 @@ static void check_orphan(struct flow *f)
 			 xtcp_state_name(f->t.state));
 }
 
+/* And whoever keeps a connection alive must find out that it is not. */
+static void check_keepalive(const struct flow *f)
+{
+	const struct xtcp_tcb *t = &f->t;
+	u64 idle_ms = t->keep_idle_ms ? t->keep_idle_ms : t->p->tcp_keepalive_time * 1000ULL;
+	u64 intvl_ms = t->keep_intvl_ms ? t->keep_intvl_ms : t->p->tcp_keepalive_intvl * 1000ULL;
+	u64 most_ms = idle_ms + intvl_ms * (t->p->tcp_keepalive_probes + 2);
+	u64 silent_ms = (f->host->sim->now_us - max(f->heard_us, f->waited_us)) / MS;
+
+	if (t->keepalive && t->syn_acked && silent_ms > most_ms)
+		sim_fail(f->host->sim, "%s: %llu s of silence in spite of keepalive, in %s",
+			 f->name, silent_ms / 1000, xtcp_state_name(t->state));
+}
+
+/*
+ * Who has something for a peer that says nothing must give up, after at most
+ * tcp_retries2 timeouts of tcp_rto_max_ms and what comes before them.
+ */
+static void check_silence(struct flow *f)
+{
+	u64 now_us = f->host->sim->now_us, since;
+
+	if (!f->t.n_txq && f->t.s.snd_nxt == f->t.write_seq + f->t.fin_queued) {
+		f->waits_us = 0;
+		check_keepalive(f);
+		return;
+	}
+	if (!f->waits_us)
+		f->waits_us = now_us;
+	f->waited_us = now_us;
+	since = max(f->waits_us, f->heard_us);
+	if (now_us - since > 2500 * SEC)
+		sim_fail(f->host->sim, "%s: talks to a silent peer for %llu s, in %s", f->name,
+			 (now_us - since) / SEC, xtcp_state_name(f->t.state));
+}
+
+/* Whoever waits for a timer must not wait longer than the longest it may be set to. */
+static void check_deadlines(struct flow *f)
+{
+	const struct xtcp_tcb *t = &f->t;
+	u64 now_us = host_now(f->host);
+	u64 most_us = now_us + t->p->tcp_rto_max_ms * MS;
+
+	if (t->deadline_us[XTCP_T_REXMIT] > most_us)
+		sim_fail(f->host->sim, "%s: the retransmission timer is %llu us away", f->name,
+			 t->deadline_us[XTCP_T_REXMIT] - now_us);
+	if (t->deadline_us[XTCP_T_DELACK] > now_us + 200 * MS)
+		sim_fail(f->host->sim, "%s: the delayed ACK is %llu us away", f->name,
+			 t->deadline_us[XTCP_T_DELACK] - now_us);
+	if (t->deadline_us[XTCP_T_CORK] > now_us + 200 * MS)
+		sim_fail(f->host->sim, "%s: the cork is %llu us away", f->name,
+			 t->deadline_us[XTCP_T_CORK] - now_us);
+}
+
 void conn_check(struct flow *f)
 {
 	struct sim *s = f->host->sim;
@@ -178,6 +233,8 @@ void conn_check(struct flow *f)
 		if (!why_alive(f))
 			sim_fail(s, "%s: alive in %s without a reason", f->name,
 				 xtcp_state_name(f->t.state));
+		check_deadlines(f);
+		check_silence(f);
 		check_orphan(f);
 	}
 	if (s->hostile)

@@ -65,7 +65,6 @@ void conn_end(struct flow *f)
 	f->held = NULL;
 	f->n_held = 0;
 	f->cap_held = 0;
-	user_wake(f);
 	flow_settle(f);
 }
 
@@ -117,7 +116,9 @@ static void note_edge(struct flow *f, u32 ack, u16 wnd, u8 scale)
 {
 	u32 edge = ack + ((u32)wnd << scale);
 
-	if (f->edge_set && seq_lt(edge + (1u << scale) - 1, f->edge_seq))
+	/* in a SYN, where no scale holds, 65535 may mean more */
+	if (f->edge_set && seq_lt(edge + (1u << scale) - 1, f->edge_seq) &&
+	    (scale || wnd < 65535))
 		sim_fail(f->host->sim, "%s: window shrinks by %u", f->name, f->edge_seq - edge);
 	if (!f->edge_set || seq_gt(edge, f->edge_seq))
 		f->edge_seq = edge;
@@ -319,6 +320,20 @@ void note_edges(struct flow *f, const struct xtcp_verdict *v)
 		sim_fail(s, "%s: last edge is not the state", f->name);
 }
 
+/* The urgent byte is one the peer marked; the two readings of RFC 1122 differ by one. */
+static void execute_urgent(struct flow *f, const struct xtcp_verdict *v)
+{
+	struct sim *s = f->host->sim;
+	u32 pos = v->urg_seq - (f->irs + 1);
+
+	if (s->hostile || !(v->flags & XTCP_V_URG) || !f->mate)
+		return;
+	saw(s, SEEN_URGENT);
+	if (pos > f->mate->u.oob_end)
+		sim_fail(s, "%s: byte %u urgent, the last such ends at %u", f->name, pos,
+			 f->mate->u.oob_end);
+}
+
 static void execute_user(struct flow *f, const struct xtcp_verdict *v)
 {
 	struct sim *s = f->host->sim;
@@ -394,6 +409,7 @@ void conn_execute(struct flow *f, const struct pkt *k, struct xtcp_verdict *v)
 		execute_acked(f);
 	note_snd_edge(f);
 	execute_payload(f, k, v);
+	execute_urgent(f, v);
 	execute_user(f, v);
 	execute_reply(f, v);
 	if (v->flags & XTCP_V_OUTPUT) {

@@ -104,124 +104,12 @@ static void seg_from_pkt(struct host *h, const struct flow *f, const struct pkt 
 }
 
 /* An answer to @k that comes from no connection. */
-static void send_reply(struct host *h, const struct pkt *k, const struct xtcp_verdict *v)
+void send_reply(struct host *h, const struct pkt *k, const struct xtcp_verdict *v)
 {
 	if (v->drop != XTCP_DROP_NONE)
 		sim_note(h->sim, "%c: drop %s", host_letter(h->id), drop_name(v->drop));
 	if ((v->flags & XTCP_V_REPLY) && sim_alloc(h->sim, AL_REPLY))
 		net_send(h, k->from, k->dport, k->sport, pkt_from_reply(&v->reply));
-}
-
-static void send_synack(struct flow *f)
-{
-	struct host *h = f->host;
-	struct xtcp_reply r;
-
-	xtcp_rq_synack(&f->rq, h->adv_mss, host_now(h), &r);
-	f->rq.synack_us = (u32)host_now(h);
-	f->due_us = host_now(h) + xtcp_rq_timeout_us(&f->rq, &h->p, 0);
-	if (sim_alloc(h->sim, AL_REPLY))
-		net_send(h, f->peer, f->lport, f->rport, pkt_from_reply(&r));
-}
-
-static void new_request(struct host *h, const struct pkt *k, const struct xtcp_seg *g,
-			u32 least_iss)
-{
-	struct sim *s = h->sim;
-	struct flow *f;
-	u32 iss;
-
-	if (h->requests > 2 * h->backlog || h->queued > h->backlog ||
-	    !sim_alloc(s, AL_REQUEST)) {
-		sim_note(s, "%c: drop SynqFull", host_letter(h->id));
-		return;
-	}
-	iss = pick_iss(h, k->from, k->dport, k->sport);
-	if (least_iss && seq_lt(iss, least_iss))
-		iss = least_iss;
-	f = flow_new(h, k->from, k->dport, k->sport, F_REQUEST);
-	xtcp_rq_init(&f->rq, &h->p, g, false, iss, pick_ts_off(h, k->from),
-		     min_t(u32, h->rcvbuf, 65535), h->rcv_wscale, host_now(h));
-	f->met_tw = least_iss;
-	send_synack(f);
-}
-
-static void listen_rx(struct host *h, const struct pkt *k, const struct xtcp_seg *g,
-		      u32 least_iss)
-{
-	struct xtcp_verdict v;
-
-	if (!h->listening || k->dport != PORT_SERVICE) {
-		xtcp_segment_closed(g, &v);
-		send_reply(h, k, &v);
-		return;
-	}
-	if (xtcp_listen_segment(g, &v) == XTCP_L_SYN)
-		new_request(h, k, g, least_iss);
-	else
-		send_reply(h, k, &v);
-}
-
-/* The third segment: a child is born in the request's place and gets the segment. */
-static void child_rx(struct flow *rq, const struct pkt *k, struct xtcp_seg *g)
-{
-	struct host *h = rq->host;
-	struct sim *s = h->sim;
-	struct xtcp_verdict v;
-	struct flow *f;
-
-	if (h->queued > h->backlog)
-		saw(s, SEEN_BACKLOG);
-	if (h->queued > h->backlog || rnd_pm(&s->r, s->accept_full_pm) ||
-	    !sim_alloc(s, AL_CHILD)) {
-		sim_note(s, "%s: drop AcceptqFull", rq->name);
-		return;
-	}
-	f = flow_new(h, rq->peer, rq->lport, rq->rport, F_CONN);
-	f->child = true;
-	if (f->peer == h->id)
-		saw(s, SEEN_LOCAL);
-	f->iss = rq->rq.iss;
-	f->snd_edge = f->iss + 1;
-	f->key_tx = (f->iss ^ (u32)s->seed) + h->id;
-	f->met_tw = rq->met_tw;
-	conn_setup(f);
-	xtcp_open_child(&f->t, &rq->rq, host_now(h), &v);
-	flow_free(rq);
-	f->queued = true;
-	f->u.progress_us = s->now_us;
-	h->queued++;
-	h->accepted++;
-	conn_execute(f, NULL, &v);
-	if (!h->accept_us)
-		h->accept_us = s->now_us + 1 + rnd_below(&s->r, h->accept_think_us);
-	if (f->kind != F_CONN)
-		return;
-	conn_prep(f);
-	xtcp_segment_arrives(&f->t, g, host_now(h), &v);
-	conn_execute(f, k, &v);
-}
-
-static void request_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
-{
-	struct host *h = f->host;
-	struct xtcp_verdict v;
-
-	switch (xtcp_rq_segment(&f->rq, &h->p, g, host_now(h), &v)) {
-	case XTCP_RQ_DROP:
-		send_reply(h, k, &v);
-		break;
-	case XTCP_RQ_SYNACK:
-		send_synack(f);
-		break;
-	case XTCP_RQ_KILL:
-		sim_note(h->sim, "%s: request reset", f->name);
-		flow_free(f);
-		break;
-	case XTCP_RQ_COMPLETE:
-		child_rx(f, k, g);
-		break;
-	}
 }
 
 /* ---- TIME-WAIT */
@@ -246,7 +134,7 @@ void flow_timewait(struct flow *f, bool fin_wait2)
 		sim_fail(h->sim, "%s: entry in the wrong state", f->name);
 }
 
-static void timewait_reopen(struct flow *f, const struct pkt *k, const struct xtcp_seg *g,
+static void timewait_reopen(struct flow *f, const struct pkt *k, struct xtcp_seg *g,
 			    u32 iss)
 {
 	struct host *h = f->host;
@@ -257,6 +145,19 @@ static void timewait_reopen(struct flow *f, const struct pkt *k, const struct xt
 	saw(h->sim, SEEN_REOPEN);
 	flow_free(f);
 	listen_rx(h, k, g, iss);
+}
+
+/* Its peer's FIN again: 2MSL must start anew, unless it is old by its timestamp. */
+static void check_restart(const struct flow *f, const struct xtcp_seg *g, enum xtcp_tw_act act,
+			  const struct xtcp_verdict *v)
+{
+	bool fin_again = (g->flags & (XTCP_FIN | XTCP_SYN | XTCP_RST)) == XTCP_FIN &&
+			 xtcp_seg_end(g) == f->tw.rcv_nxt && !f->tw.fin_wait2;
+
+	if (!fin_again || act == XTCP_TW_RESTART || act == XTCP_TW_FIN ||
+	    v->drop == XTCP_DROP_PAWS || f->tw.restarts >= 15)
+		return;
+	sim_fail(f->host->sim, "%s: FIN again, and 2MSL goes on", f->name);
 }
 
 static void timewait_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
@@ -272,6 +173,7 @@ static void timewait_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g)
 
 	act = xtcp_tw_segment(&f->tw, &e, g, &v);
 	f->tw_ack_us = e.last_ack_us;
+	check_restart(f, g, act, &v);
 	if (act != XTCP_TW_REOPEN)
 		send_reply(h, k, &v);
 	switch (act) {
@@ -345,49 +247,11 @@ void host_rx(struct host *h, const struct pkt *k)
 		timewait_rx(f, k, &g);
 		break;
 	case F_CONN:
+		f->heard_us = h->sim->now_us;
 		conn_prep(f);
 		xtcp_segment_arrives(&f->t, &g, host_now(h), &v);
 		conn_execute(f, k, &v);
 		break;
-	}
-}
-
-/* The listener closes: requests vanish, children nobody accepted are aborted. */
-void host_deaf(struct host *h)
-{
-	struct sim *s = h->sim;
-	struct xtcp_verdict v;
-	u32 i = 0;
-
-	sim_note(s, "%c: the listener closes", host_letter(h->id));
-	h->deaf_us = 0;
-	h->accept_us = 0;
-	h->listening = false;
-	h->deaf = true;
-	while (i < s->n_flow) {
-		struct flow *f = s->flow[i];
-
-		if (f->host != h || (f->kind != F_REQUEST && !f->queued)) {
-			i++;
-			continue;
-		}
-		if (f->kind == F_REQUEST) {
-			flow_free(f);
-			continue;
-		}
-		f->queued = false;
-		f->u.rude = true;
-		f->orphan_us = s->now_us;
-		h->queued--;
-		saw(s, SEEN_DEAF);
-		if (f->kind == F_CONN) {
-			conn_prep(f);
-			xtcp_user_abort(&f->t, 0, host_now(h), &v);
-			conn_execute(f, NULL, &v);
-		} else {
-			flow_settle(f);
-		}
-		/* another flow stands in its place now */
 	}
 }
 

@@ -292,8 +292,9 @@ void net_send(struct host *from, u8 to, u16 lport, u16 rport, struct pkt *k)
 		c->mss = n;
 		c->segs = 1;
 		c->seq = k->seq + off;
-		if (k->flags & XTCP_URG)
-			c->urg = k->urg > off ? k->urg - off : 0;
+		c->urg = k->urg > off ? k->urg - off : 0;
+		if (!c->urg)
+			c->flags &= ~XTCP_URG;
 		if (off + n < k->len)
 			c->flags &= ~(XTCP_FIN | XTCP_PSH);
 		transmit(from->sim, c);

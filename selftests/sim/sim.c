@@ -50,12 +50,29 @@ static void check_hopeless(struct sim *s, const struct flow *f)
 		sim_fail(s, "%s: timed out, not refused, on a calm network", f->name);
 }
 
-/* What one failed allocation may cost: the call that asked for it, or an early end of TIME-WAIT. */
+/* What one failed allocation may cost: the call that asked for it, or TIME-WAIT. */
 static bool spoiled(const struct flow *f)
 {
 	const struct sim *s = f->host->sim;
 
+	/* of a cookie nothing is left but the third segment */
+	if (f->peer < s->n_host && (f->host->cookies || s->h[f->peer].cookies) &&
+	    (s->failed_what == AL_CHILD || s->failed_what == AL_REQUEST))
+		return true;
 	return s->failed_what == AL_SOCK || s->failed_what == AL_TIMEWAIT;
+}
+
+/* Nobody's connection just goes away: connect() fails, or EOF or an error comes. */
+static void check_told(struct sim *s, const struct flow *f)
+{
+	const struct user *u = &f->u;
+
+	if (u->rude || u->gave_up || u->err)
+		return;
+	if (!u->connected)
+		sim_fail(s, "%s: neither connected nor an error", f->name);
+	if (!u->eof && u->end != U_CLOSE)
+		sim_fail(s, "%s: gone without EOF or error", f->name);
 }
 
 static void check_user(struct sim *s, const struct flow *f)
@@ -67,6 +84,7 @@ static void check_user(struct sim *s, const struct flow *f)
 		check_hopeless(s, f);
 		return;
 	}
+	check_told(s, f);
 	/* an hour without progress: a deadlock, unless half of everything is lost */
 	if (u->gave_up && u->connected && m && m->u.connected && !m->u.err &&
 	    (!m->u.rude || m->u.gave_up) && misery(s, f->host->id, f->peer) < 350 &&
@@ -88,15 +106,22 @@ static void check_user(struct sim *s, const struct flow *f)
 			 u->delivered, m ? m->u.total : 0, u->read);
 }
 
+static bool trouble(const struct host *h)
+{
+	return h->harsh || h->cookies || h->deaf;
+}
+
 /* Its own end, the other one, or one of the two hosts, is reason enough for an error. */
 static bool excused(const struct flow *f)
 {
 	const struct sim *s = f->host->sim;
 	const struct flow *m = f->mate;
 
-	return f->hopeless || (f->cross && !m) || f->u.rude || f->u.hold_us || (m && m->u.hold_us) ||
-	       (m && m->u.rude) || f->host->harsh || s->n_jump ||
-	       s->h[f->peer].harsh || s->cut_for_ever || s->h[f->peer].deaf || s->pm[AL_TIMEWAIT];
+	if (f->hopeless || f->u.rude || f->u.hold_us || trouble(f->host))
+		return true;
+	if (trouble(&s->h[f->peer]) || s->n_jump || s->cut_for_ever || s->pm[AL_TIMEWAIT])
+		return true;
+	return m ? m->u.rude || m->u.hold_us : f->cross;
 }
 
 static void count_users(struct sim *s)

@@ -6,6 +6,7 @@
  *	world.c	the scenario a seed stands for: hosts, links, connections to be
  *	net.c	packets in flight: loss, duplicates, reordering, rate, cuts, GSO and GRO
  *	flow.c	connection, request, TIME-WAIT entry or listener: who gets a segment
+ *	listen.c the passive side: listeners, requests, cookies, children
  *	conn.c	what the kernel side does with a verdict; range nodes, bytes
  *	check.c	the invariants after every step
  *	user.c	what programs do with a socket
@@ -33,7 +34,7 @@ struct pkt {
 	u32 seq, ack, len;
 	u16 wnd, urg, segs, mss, sport, dport;
 	u8 flags, ecn, from, to, optlen;
-	u8 icmp;			/* errno of an ICMP error that quotes a segment of @to; 0: TCP */
+	u8 icmp;			/* errno of an ICMP error about a segment of @to, 0: TCP */
 	u16 icmp_mss;			/* with EMSGSIZE: what fits */
 	u8 opt[XTCP_MAX_OPT];
 	u8 data[];
@@ -86,6 +87,7 @@ struct user {
 	bool asleep;			/* has nothing to do until it is woken */
 	int err;
 	u32 written, acked;		/* bytes handed over, bytes the core released */
+	u32 oob_end;			/* behind the last urgent byte */
 	u32 delivered, read;
 	u64 due_us;			/* next call */
 	u64 progress_us, lazy_until_us, hold_until_us;
@@ -131,6 +133,9 @@ struct flow {
 	u16 syn_wnd;			/* of our SYN, when the peer's ISN is not known yet */
 	u32 snd_edge;			/* rightmost edge the peer ever offered */
 	u64 orphan_us;			/* when its program let go, 0: not yet */
+	u64 heard_us;			/* last segment of the peer */
+	u64 waits_us;			/* since when something waits for the peer, 0: nothing */
+	u64 waited_us;			/* when something did last */
 	struct flow *mate;		/* the other end, once known */
 	struct span *held;
 	u32 n_held, cap_held;
@@ -143,11 +148,13 @@ struct host {
 	struct xtcp_params p;
 	struct xtcp_key key;
 	u64 ahead_us;			/* its clock less the simulator's; only grows */
-	u32 ts_near;			/* the timestamp clock starts below the wrap: its offset, 0: not */
+	u32 ts_near;			/* timestamps start below the wrap: their offset, 0: not */
 	struct xtcp_tcb opts;		/* options new sockets and children inherit */
 	bool listening, deaf;		/* deaf: did so, and closed the listener */
 	bool harsh;			/* options that may reset a good connection */
 	u32 backlog, queued, requests;
+	u8 cookies;			/* 0: no SYN cookies, 1: beyond the backlog, 2: always */
+	u32 cookie_tick;		/* when one was sent last, plus 1; 0: never */
 	u64 accept_us;			/* next accept(), 0: nobody waits */
 	u64 deaf_us;			/* the listener closes then, 0: never */
 	u32 accept_think_us;
@@ -273,9 +280,15 @@ void flow_settle(struct flow *f);
 struct flow *flow_find(struct host *h, u8 peer, u16 lport, u16 rport);
 void flow_timewait(struct flow *f, bool fin_wait2);
 void host_rx(struct host *h, const struct pkt *k);
-void host_deaf(struct host *h);
 void flow_timer(struct flow *f);
+void send_reply(struct host *h, const struct pkt *k, const struct xtcp_verdict *v);
 u64 flow_next_us(const struct flow *f);
+
+/* listen.c */
+void listen_rx(struct host *h, const struct pkt *k, struct xtcp_seg *g, u32 least_iss);
+void request_rx(struct flow *f, const struct pkt *k, struct xtcp_seg *g);
+void send_synack(struct flow *f);
+void host_deaf(struct host *h);
 
 /* user.c */
 void user_init(struct sim *s, struct user *u);

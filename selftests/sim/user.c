@@ -79,6 +79,8 @@ static void call_send(struct flow *f, u32 n, bool more, bool oob)
 
 	conn_prep(f);
 	f->u.written += n;
+	if (oob)
+		f->u.oob_end = f->u.written;
 	xtcp_user_send(&f->t, n, more, oob, host_now(f->host), &v);
 	conn_execute(f, NULL, &v);
 }

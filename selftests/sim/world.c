@@ -50,7 +50,7 @@ static void cuts_init(struct sim *s)
 		c->b = rnd_below(r, 4) ? all & ~c->a : rnd_below(r, all + 1u);
 		c->from_us = s->now_us + rnd_range(r, 0, rnd_below(r, 4) ? 4 * SEC : 100 * SEC);
 		c->to_us = c->from_us + rnd_log(r, rnd_below(r, 4) ? 10 * SEC : 100 * SEC);
-		if (!rnd_below(r, 40)) {
+		if (!rnd_below(r, 12)) {
 			c->to_us = ~0ULL;
 			s->cut_for_ever = true;
 		}
@@ -158,6 +158,21 @@ static void clock_init(struct sim *s, struct host *h)
 		h->ts_near += (u32)((s->now_us + h->ahead_us) / 1000);
 }
 
+/*
+ * A full accept queue loses a cookie's third segment for good, and data that
+ * overtakes it meets a RST.
+ */
+static bool cookies_safe(const struct host *h)
+{
+	const struct sim *s = h->sim;
+	u32 i;
+
+	for (i = 0; i < s->n_host; i++)
+		if (s->link[i][h->id].reorder_pm)
+			return false;
+	return h->backlog == 8;
+}
+
 static void host_init(struct sim *s, int id)
 {
 	struct host *h = &s->h[id];
@@ -181,6 +196,8 @@ static void host_init(struct sim *s, int id)
 	while (h->rcv_wscale && (h->rcvbuf >> h->rcv_wscale) < 512)
 		h->rcv_wscale--;
 	h->backlog = rnd_below(r, 3) ? 8 : rnd_below(r, 3);
+	if (!rnd_below(r, 4) && (!s->calm || cookies_safe(h)))
+		h->cookies = 1 + rnd_below(r, 2);
 	h->accept_think_us = s->calm || rnd_below(r, 4) ? rnd_log(r, 2 * SEC) : 10 * SEC;
 	xtcp_tcb_init(&h->opts, &h->p, false);
 	h->opts.nodelay = !rnd_below(r, 3);

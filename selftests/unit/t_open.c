@@ -342,6 +342,8 @@ static void rq_row(const struct rq_row *w)
 	if (w->answer == 'A')
 		ok(v.reply.flags == XTCP_ACK && v.reply.ack == IRS + 1 && v.reply.seq == ISS + 1,
 		   "request: %s: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>", w->name);
+	if (w->answer == 'A')
+		is(v.reply.wnd, 50000 >> 4, "request: %s: window scaled (RFC 7323 2.3)", w->name);
 	if (w->act == XTCP_RQ_COMPLETE) {
 		u.t.rcv_wscale = 4;
 		u_prep(&u);

@@ -33,12 +33,35 @@ static const char *check_txq(const struct xtcp_tcb *t)
 	return why;
 }
 
+/* Each SACK block tells of bytes that are held, and no two of the same ones. */
+static const char *check_sackb(const struct xtcp_tcb *t)
+{
+	const char *why = NULL;
+	const struct xtcp_rng *r;
+	unsigned int i, j;
+
+	NEED(t->n_sackb <= XTCP_MAX_SACK);
+	for (i = 0; i < t->n_sackb && !why; i++) {
+		const struct xtcp_sack *b = &t->sackb[i];
+		bool held = false;
+
+		NEED(seq_gt(b->start, t->s.rcv_nxt));
+		NEED(seq_lt(b->start, b->end));
+		list_for_each_entry(r, &t->oooq, link)
+			held |= seq_leq(r->seq, b->start) && seq_geq(r->end, b->end);
+		NEED(held);
+		for (j = 0; j < i; j++)
+			NEED(seq_lt(b->end, t->sackb[j].start) ||
+			     seq_gt(b->start, t->sackb[j].end));
+	}
+	return why;
+}
+
 static const char *check_oooq(const struct xtcp_tcb *t)
 {
 	const char *why = NULL;
 	u32 at = t->s.rcv_nxt, n = 0;
 	const struct xtcp_rng *r;
-	unsigned int i;
 
 	list_for_each_entry(r, &t->oooq, link) {
 		NEED(seq_gt(r->seq, at));
@@ -49,11 +72,6 @@ static const char *check_oooq(const struct xtcp_tcb *t)
 	NEED(n == t->n_oooq && n <= XTCP_MAX_OOO);
 	NEED(!n || seq_leq(at, t->s.rcv_adv));
 	NEED(!n || !t->fin_known || seq_leq(at, t->fin_seq));
-	NEED(t->n_sackb <= XTCP_MAX_SACK);
-	for (i = 0; i < t->n_sackb; i++) {
-		NEED(seq_gt(t->sackb[i].start, t->s.rcv_nxt));
-		NEED(seq_lt(t->sackb[i].start, t->sackb[i].end));
-	}
 	return why;
 }
 
@@ -122,6 +140,8 @@ bool xtcp_tcb_check(const struct xtcp_tcb *t, const char **why)
 		bad = check_txq(t);
 		if (!bad)
 			bad = check_oooq(t);
+		if (!bad)
+			bad = check_sackb(t);
 		if (!bad)
 			bad = check_sequence(t);
 		if (!bad)

@@ -102,7 +102,8 @@ static enum xtcp_rq_act rq_ack(struct xtcp_rq *rq, const struct xtcp_params *p,
 	v->drop = why;
 	if (rq_limited(rq, p, g, now_us))
 		return XTCP_RQ_DROP;
-	xtcp_reply_ack(&s, rq->ts_ok, rq->ts_off, 0, now_us, &v->reply);
+	/* its window is scaled: this is no SYN (RFC 7323 2.3) */
+	xtcp_reply_ack(&s, rq->ts_ok, rq->ts_off, rq->rcv_wscale, now_us, &v->reply);
 	v->flags |= XTCP_V_REPLY | XTCP_V_CHALLENGE;
 	return XTCP_RQ_DROP;
 }
