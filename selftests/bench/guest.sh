@@ -79,8 +79,13 @@ run_group()
 	crr.lo|rr.lo|rr2.lo|bulk.lo|small.lo) speed lo "${group%.*}" ;;
 	crr.veth|rr.veth|bulk.veth) speed veth "${group%.*}" ;;
 	scrr.c|scrr.s|syn.cookie|synq|ack.bad|ack.good|floodcrr|survive|curve.*) inject "$group" ;;
+	smp) for n in 1 2 4; do $BENCH/smp "$family" $n $((8 / less + 2)) || return; done ;;
 	cap) state cap 20000 ;;
-	memory) state est $((8000 / less)) && state child $((8000 / less)) && state synrecv $((8000 / less)) ;;
+	memory)
+		for what in est child synrecv; do
+			state $what $((8000 / less)) || return
+			settle	# its namespace has gone
+		done ;;
 	tw) state tw $((100000 / less)) ;;
 	twc) state twc $((25000 / less)) A B ;;
 	lookup) state lookup $((62464 / less)) ;;
