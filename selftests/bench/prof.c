@@ -14,7 +14,7 @@
 #define API_VERSION	1
 #define ADD_U64		0		/* QEMU_PLUGIN_INLINE_ADD_U64 */
 #define KERNEL_BIT	63
-#define N_HEADS		(1 << 18)
+#define N_HEADS		262144
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
