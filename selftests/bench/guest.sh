@@ -88,7 +88,7 @@ run_group()
 			settle	# its namespace has gone
 		done ;;
 	tw) state tw "$many" ;;
-	twc) state twc $((25000 / less)) A B ;;
+	twc) state twc $((12000 / less)) A B ;; # with half the ports the cliff begins
 	lookup) state lookup $((62464 / less)) ;;
 	cliff) state cliff 14116 A B ;;
 	floors) [ "$family" = xtcp ] || { inject drop && $BENCH/floors; } ;;
