@@ -38,6 +38,7 @@ net:
 	@$(MAKE) --no-print-directory -C selftests/bench O=$(CURDIR)/build/bench
 
 bench: module net
+	@scripts/setup.sh bench
 	@selftests/bench/run
 
 # With DKMS's tree in /usr/src the module follows the kernel's updates:

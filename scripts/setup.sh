@@ -9,6 +9,7 @@
 #	scripts/setup.sh build	compiler, kernel headers
 #	scripts/setup.sh lint	sparse, checkpatch
 #	scripts/setup.sh vm	qemu, guest kernel, guest root
+#	scripts/setup.sh bench	what drawing the benchmarks' curves needs
 #	scripts/setup.sh uml	what building a User Mode Linux needs
 #	scripts/setup.sh matrix	the other kernels that check builds for and boots
 #	scripts/setup.sh all	build, lint, vm and matrix (the default)
@@ -19,6 +20,7 @@ cd "$(dirname "$0")/.."
 PKGS_BUILD="gcc make libc6-dev kmod perl binutils"
 PKGS_LINT="sparse linux-source-6.1 xz-utils"
 PKGS_VM="qemu-system-x86 busybox-static debootstrap cpio e2fsprogs kmod linux-source-6.1 xz-utils"
+PKGS_BENCH="gnuplot-nox"
 PKGS_UML="flex bison bc libelf-dev linux-source-6.1 xz-utils"
 
 missing()
@@ -166,6 +168,7 @@ case $what in
 build)	want "$PKGS_BUILD"; want_headers ;;
 lint)	want "$PKGS_LINT"; want_headers; want_source ;;
 vm)	want "$PKGS_VM"; want_headers; want_kernel; want_root; want_source ;;
+bench)	want "$PKGS_BENCH" ;;
 uml)	want "$PKGS_UML"; want_full_source ;;
 matrix)	want "$PKGS_BUILD $PKGS_VM"; selftests/vm/matrix fetch 6.12 7.2 ;;
 all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM"
@@ -173,4 +176,6 @@ all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM"
 	# what the archive does not have today is missed, and said, by who needs it
 	selftests/vm/matrix fetch 6.12 7.2 || true ;;
 *)	die "setup.sh: build, lint, vm, uml, matrix or all, not \"$what\"" ;;
+	want_headers; want_source; want_kernel; want_root ;;
+*)	die "setup.sh: build, lint, vm, bench, uml or all, not \"$what\"" ;;
 esac

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# guest.sh GROUP ORDER [quick]: in a guest of its own, the benchmarks of one group
-# (a function below), first with one family, then with the other; ORDER is "tcp
-# xtcp" or "xtcp tcp". In between every connection has ended, and the receive path
+# guest.sh GROUP ORDER [quick|N]: in a guest of its own, the benchmarks of one group
+# (run_group), first with one family, then with the other; ORDER is "tcp xtcp" or
+# "xtcp tcp". quick: fewer rounds and entries; N: so many rounds, thousands of
+# entries, and the names of the kernel's addresses into /out, for profile. In between every connection has ended, and the receive path
 # is the kernel's again: kernel TCP is measured as if the module were not there.
 set -u
 group=$1 order=$2 quick=${3:-}
@@ -79,10 +80,15 @@ run_group()
 	crr.lo|rr.lo|rr2.lo|bulk.lo|small.lo) speed lo "${group%.*}" ;;
 	crr.veth|rr.veth|bulk.veth) speed veth "${group%.*}" ;;
 	scrr.c|scrr.s|syn.cookie|synq|ack.bad|ack.good|floodcrr|survive|curve.*) inject "$group" ;;
+	smp) for n in 1 2 4; do $BENCH/smp "$family" $n $((8 / less + 2)) || return; done ;;
 	cap) state cap 20000 ;;
-	memory) state est $((8000 / less)) && state child $((8000 / less)) && state synrecv $((8000 / less)) ;;
-	tw) state tw $((100000 / less)) ;;
-	twc) state twc $((25000 / less)) A B ;;
+	memory)
+		for what in est child synrecv; do
+			state $what $((8000 / less)) || return
+			settle	# its namespace has gone
+		done ;;
+	tw) state tw "$many" ;;
+	twc) state twc $((12000 / less)) A B ;; # with half the ports the cliff begins
 	lookup) state lookup $((62464 / less)) ;;
 	cliff) state cliff 14116 A B ;;
 	floors) [ "$family" = xtcp ] || { inject drop && $BENCH/floors; } ;;
@@ -90,8 +96,11 @@ run_group()
 	esac
 }
 
-rounds=4 less=1
-[ "$quick" != quick ] || rounds=2 less=8
+rounds=4 less=1 many=100000
+case $quick in
+quick) rounds=2 less=8 many=12500 ;;
+[1-9]*) rounds=$quick many=${quick}000 ;;
+esac
 echo "kernel $(uname -r)"
 modprobe tun
 case $group in
@@ -99,6 +108,7 @@ presence) run_presence; exit ;;
 lookup) params=flow_buckets=1024 ;;
 esac
 load
+case $quick in [1-9]*) cat /proc/kallsyms >/out/kallsyms ;; esac
 [ -e /run/netns/A ] || netns_pair
 for n in A B; do
 	ip netns exec $n sysctl -q net.ipv4.tcp_max_tw_buckets=2000000

@@ -64,10 +64,15 @@ function columns(r,	base) {
 	if (kind[r] ~ /^own:/) { dn = substr(kind[r], 5); df = "xtcp" } else { dn = ln; df = lf }
 }
 
-function ratio_at(r, i,	v, d) {
+function ratio_at(r, i,	v, d, base) {
 	v = value[rn, rf, i]
 	if (kind[r] == "most" || kind[r] == "least") return v
 	d = value[dn, df, i]
+	v = d > 0 ? v / d : 0
+	if (kind[r] !~ /^scale:/) return v
+	base = substr(kind[r], 7)
+	d = value[base, "tcp", i]
+	d = d > 0 ? value[base, "xtcp", i] / d : 0
 	return d > 0 ? v / d : 0
 }
 
@@ -75,7 +80,7 @@ function met(r, x, limit) {
 	if (limit == "" || kind[r] == "floor") return "null"
 	# as printed: three decimals
 	x = sprintf("%.3f", x) + 0
-	return (kind[r] == "least" ? x >= limit + 0 : x <= limit + 0) ? "true" : "false"
+	return (kind[r] ~ /^(least|rate|scale:.*)$/ ? x >= limit + 0 : x <= limit + 0) ? "true" : "false"
 }
 
 function side(nm, fam,	key) {

@@ -30,6 +30,7 @@
 #include "tun.h"
 
 #define TRACE		"/sys/kernel/tracing/"
+#define SLAB_LINE	"%63s %*d %*d %*d %*d %ld : tunables %*d %*d %*d : slabdata %*d %ld"
 #define PORT		80
 #define PROBES		3000
 #define VETH_SERVER	"10.88.0.2"
@@ -73,8 +74,7 @@ static long slab_bytes(int units)
 	if (!units)
 		n_caches = 0;
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%63s %*d %*d %*d %*d %ld : tunables %*d %*d %*d : slabdata %*d %ld",
-			   name, &pages, &slabs) != 3)
+		if (sscanf(line, SLAB_LINE, name, &pages, &slabs) != 3)
 			continue;
 		sum += pages * slabs * 4096;
 		if (!units && n_caches < 512) {
