@@ -9,6 +9,7 @@
  */
 #include "world.h"
 
+#define MOMENT	0x4000000000000ULL	/* tells a moment from none */
 #define K1	0x9e3779b97f4a7c15ULL
 #define K2	0xc2b2ae3d27d4eb4fULL
 
@@ -46,7 +47,7 @@ static u64 rel(u64 us, u64 cap_us)
 		return 0;
 	if ((s64)age > (s64)cap_us)
 		age = cap_us;
-	return age + (1ULL << 50);
+	return age + MOMENT;
 }
 
 #define NO_CAP	(1ULL << 48)

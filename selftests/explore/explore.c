@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * explore [--large] [--max N] [--budget LOSS,DUP,LATE,SLOW,ABORT] [WORLD...]:
- * all states of small worlds, TAP. Without names, the edges taken in all of
- * them must be the rows of include/xtcp/edges.h.
+ * explore [OPTION...] [WORLD...]: all states of small worlds, TAP. Without
+ * names, the edges taken in all of them must be the rows of include/xtcp/edges.h.
  */
 #include "world.h"
 
@@ -56,9 +55,9 @@ static void result(bool good, const char *what)
 	fflush(stdout);
 }
 
-static struct option {
+static struct choice {
 	u32 max;
-	bool large;
+	bool large, stop;
 	const char *budget;
 } opt = { .max = 20000000 };
 
@@ -113,6 +112,13 @@ static bool wanted(const struct scenario *s, char **name, int n)
 	return !n && (opt.large || !s->large);
 }
 
+static const char usage[] =
+	"usage: explore [OPTION...] [WORLD...]\n"
+	"  --large          the large worlds, too\n"
+	"  --stop           after the first bad world\n"
+	"  --max STATES     a world with more is bad\n"
+	"  --budget LOSS,DUP,LATE,SLOW,ABORT  how often each may happen, in all worlds\n";
+
 /* Returns how many arguments were options. */
 static int options(int argc, char **argv)
 {
@@ -121,12 +127,14 @@ static int options(int argc, char **argv)
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "--large")) {
 			opt.large = true;
+		} else if (!strcmp(argv[i], "--stop")) {
+			opt.stop = true;
 		} else if (!strcmp(argv[i], "--max") && i + 1 < argc) {
 			opt.max = strtoul(argv[++i], NULL, 0);
 		} else if (!strcmp(argv[i], "--budget") && i + 1 < argc) {
 			opt.budget = argv[++i];
 		} else {
-			fprintf(stderr, "usage: explore [--large] [--max STATES] [--budget LOSS,DUP,LATE,SLOW,ABORT] [WORLD...]\n");
+			fputs(usage, stderr);
 			exit(2);
 		}
 	}
@@ -139,7 +147,7 @@ int main(int argc, char **argv)
 	int first = options(argc, argv);
 	unsigned int i;
 
-	for (i = 0; i < n_scenarios; i++)
+	for (i = 0; i < n_scenarios && !(opt.stop && n_failed); i++)
 		if (wanted(&scenarios[i], argv + first, argc - first))
 			run(&scenarios[i], &sum);
 	if (!n_tests)

@@ -159,6 +159,24 @@ static void check_xmit(struct host *h, const struct xtcp_xmit *x)
 	h->edge_set = true;
 }
 
+static bool held(const struct host *h, u32 pos)
+{
+	return pos < STREAM_MAX && h->have[pos / 64] >> (pos % 64) & 1;
+}
+
+/* What a SACK block tells of is here (RFC 2018 4, RFC 2883). */
+static void check_sack(const struct host *h, const struct xtcp_opts *o)
+{
+	unsigned int i;
+	u32 pos;
+
+	for (i = 0; i < o->nsack; i++)
+		for (pos = o->sack[i].start; seq_lt(pos, o->sack[i].end); pos++)
+			if (!held(h, pos - (h->t.irs + 1)))
+				fail("%c: SACK of byte %d, not held", host_name(h),
+				     (int)(pos - (h->t.irs + 1)));
+}
+
 static void output_loop(struct host *h)
 {
 	struct xtcp_xmit x;
@@ -178,6 +196,7 @@ static void output_loop(struct host *h)
 		g.segs = 1;
 		g.mss = x.len;
 		xtcp_opts_parse(x.opt, x.optlen, x.flags & XTCP_SYN, &g.opt);
+		check_sack(h, &g.opt);
 		wire(h, &g, x.len ? x.seq - (h->t.iss + 1) : 0);
 		xtcp_output_sent(&h->t, &x, W.now);
 		conn_prep(h);
@@ -185,11 +204,6 @@ static void output_loop(struct host *h)
 }
 
 /* ---- payload */
-
-static bool held(const struct host *h, u32 pos)
-{
-	return h->have[pos / 64] >> (pos % 64) & 1;
-}
 
 /* Is it the stream's byte, of this connection, at its place? */
 static void keep_bytes(struct host *h, const struct pkt *k, u32 off, u32 len)
