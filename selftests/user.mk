@@ -76,7 +76,8 @@ million: $(O)/sim
 fuzz: $(O)/fuzz
 	$(O)/fuzz $(FUZZ_ROUNDS)
 
-check: unit sim fuzz
+check: unit sim fuzz explore mutants
 
 clean:
 	rm -rf $(O)
+include $(T)explore/explore.mk
