@@ -17,7 +17,7 @@ KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/
 # the tree stays clean and kernels do not disturb each other.
 KOBJ	= $(CURDIR)/build/kmod/$(KREL)
 
-.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug
+.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug fuzz
 
 all: module tools
 
@@ -80,6 +80,9 @@ check:
 debug:
 	@selftests/vm/debug all
 
+fuzz:
+	@$(MAKE) --no-print-directory -f selftests/user.mk fuzz-check FUZZ_S=$(or $(FUZZ_S),600) FUZZ_JOBS=$(or $(FUZZ_JOBS),2)
+
 clean:
 	rm -rf build
 
@@ -89,6 +92,7 @@ help:
 	@echo "make demo       two virtual machines, nginx and curl over xtcp (under 3 minutes)"
 	@echo "make vm         a shell in a virtual machine with the module loaded"
 	@echo "make check      all tests"
+	@echo "make fuzz       long runs of the fuzzers [FUZZ_S= seconds each, FUZZ_JOBS= at a time]"
 	@echo "make bench      what AF_XTCP costs beside kernel TCP, in a virtual machine"
 	@echo "make debug      the tests on kernels with KASAN and with KCSAN (hours)"
 	@echo "make lint       W=1, sparse, checkpatch"

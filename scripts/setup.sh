@@ -10,7 +10,8 @@
 #	scripts/setup.sh lint	sparse, checkpatch
 #	scripts/setup.sh vm	qemu, guest kernel, guest root
 #	scripts/setup.sh uml	what building a User Mode Linux needs
-#	scripts/setup.sh all	build, lint and vm (the default)
+#	scripts/setup.sh fuzz	clang and its fuzzer
+#	scripts/setup.sh all	build, lint, vm and fuzz (the default)
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 . selftests/vm/lib.sh
@@ -18,6 +19,7 @@ cd "$(dirname "$0")/.."
 PKGS_BUILD="gcc make libc6-dev kmod perl binutils"
 PKGS_LINT="sparse linux-source-6.1 xz-utils"
 PKGS_VM="qemu-system-x86 busybox-static debootstrap cpio e2fsprogs kmod linux-source-6.1 xz-utils"
+PKGS_FUZZ="clang libclang-rt-14-dev"
 PKGS_UML="flex bison bc libelf-dev linux-source-6.1 xz-utils"
 
 missing()
@@ -166,7 +168,8 @@ build)	want "$PKGS_BUILD"; want_headers ;;
 lint)	want "$PKGS_LINT"; want_headers; want_source ;;
 vm)	want "$PKGS_VM"; want_headers; want_kernel; want_root; want_source ;;
 uml)	want "$PKGS_UML"; want_full_source ;;
-all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM"
+fuzz)	want "$PKGS_BUILD $PKGS_FUZZ" ;;
+all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM $PKGS_FUZZ"
 	want_headers; want_source; want_kernel; want_root ;;
-*)	die "setup.sh: build, lint, vm, uml or all, not \"$what\"" ;;
+*)	die "setup.sh: build, lint, vm, uml, fuzz or all, not \"$what\"" ;;
 esac
