@@ -12,7 +12,7 @@ FUZZ_JOBS ?= 1
 FO	:= $(TOP)/build/fuzz
 
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-FUZZ_FLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 $(WARN) -Wno-sign-compare $(FUZZ_SAN)
+FUZZ_FLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 $(WARN) -Wno-sign-compare -Wno-missing-field-initializers $(FUZZ_SAN)
 
 FZ	:= $(patsubst $(T)fuzz/%.c,%,$(wildcard $(T)fuzz/fz_*.c))
 FUZZ_GLUE := $(patsubst $(T)fuzz/%.c,$(FO)/obj/%.o,$(wildcard $(T)fuzz/glue_*.c))

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "../../src/core/optval.h"
 #include "fz.h"
 
 #define HEAD	(FZ_PARAM_BYTES + FZ_CONN_BYTES + FZ_OPEN_BYTES)
@@ -75,7 +76,11 @@ static void call_close(struct fz_conn *c, struct fz_in *in)
 static void call_option(struct fz_conn *c, struct fz_in *in)
 {
 	u8 how = fz_u8(in);
+	int val = how & 0x80 ? (int)fz_u32(in) : fz_u8(in);
 
+	/* any value: what is in no range is refused */
+	xtcp_opt_tcp(&c->t, fz_u8(in) % 32, val);
+	xtcp_opt_own(&c->t, fz_u8(in) % 8, val);
 	c->t.nodelay = how;
 	c->t.cork = how >> 1;
 	if ((how & 4) && c->t.keepalive == (how >> 3 & 1)) {

@@ -13,13 +13,29 @@ const struct fz_shape fz_shape = { HEAD, RECORD };
 
 static u64 rq_acts[XTCP_RQ_COMPLETE + 1], tw_acts[XTCP_TW_REOPEN + 1];
 
+/* FIN_WAIT2 without a user and the FIN that ends it, or a FIN again in TIME-WAIT. */
+static void seed_fin(u8 *out, bool again)
+{
+	u8 *mini = out + FZ_PARAM_BYTES + FZ_CONN_BYTES, *seg = out + HEAD + 3;
+
+	mini[0] &= ~1;
+	mini[1 + 3 + 3 + 4 + 1] &= ~(1 << 2);
+	mini[1 + 3 + 3 + 4 + 1] |= again ? 0 : 1 << 2;
+	memset(seg, 0, FZ_SEG_BYTES);
+	seg[0] = 5;	/* ACK, FIN */
+	seg[2] = again;	/* one before RCV.NXT */
+	seg[9] = 1;	/* the timestamp expected */
+}
+
 size_t fz_seed(unsigned int n, u8 *out, size_t room)
 {
-	if (n >= 900)
+	if (n >= 300)
 		return 0;
 	fz_seed_random(n, out, HEAD + (1 + n % 20) * RECORD);
 	if (n % 2)
 		memset(out, 0, FZ_PARAM_BYTES);
+	if (n % 4 == 0)
+		seed_fin(out, n % 8);
 	return HEAD + (1 + n % 20) * RECORD;
 }
 

@@ -6,7 +6,7 @@
  */
 #include "fz.h"
 
-#undef ARRAY_SIZE
+#undef ARRAY_SIZE	/* the same there */
 #include "../../src/tools/xtcp_trace.h"
 
 const struct fz_shape fz_shape = { 0, 0 };
@@ -33,7 +33,7 @@ static u64 kinds[EV_NONE + 1];
 
 size_t fz_seed(unsigned int n, u8 *out, size_t room)
 {
-	size_t total = sizeof(lines) / sizeof(lines[0]), len = 0, i;
+	size_t total = ARRAY_SIZE(lines), len = 0, i;
 
 	/* each alone, then all of them */
 	if (n > total)

@@ -27,11 +27,10 @@ void fz_params(struct xtcp_params *p, struct fz_in *from)
 	struct fz_in cut = fz_cut(from, FZ_PARAM_BYTES), *in = &cut;
 
 #define XTCP_PARAM(name, def, lo, hi, unit, source, meaning) p->name = param(in, def, lo, hi);
-#define XTCP_PARAM3(name, d0, d1, d2, lo, hi, unit, source, meaning) do {	\
-		p->name[0] = param(in, d0, lo, hi);				\
-		p->name[1] = param(in, d1, lo, hi);				\
-		p->name[2] = param(in, d2, lo, hi);				\
-	} while (0);
+#define XTCP_PARAM3(name, d0, d1, d2, lo, hi, unit, source, meaning)	\
+	p->name[0] = param(in, d0, lo, hi);				\
+	p->name[1] = param(in, d1, lo, hi);				\
+	p->name[2] = param(in, d2, lo, hi);
 #include "../../include/xtcp/params.h"
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The header, and the option codec: RFC 9293 3.1, RFC 7323 (window scale, timestamps), RFC 2018 (SACK). */
+/* The header and its options: RFC 9293 3.1, RFC 7323 (scale, timestamps), RFC 2018 (SACK). */
 #include "segment.h"
 
 enum {
