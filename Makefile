@@ -17,7 +17,7 @@ KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/
 # the tree stays clean and kernels do not disturb each other.
 KOBJ	= $(CURDIR)/build/kmod/$(KREL)
 
-.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug matrix sim
+.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug matrix sim fuzz
 
 all: module tools
 
@@ -85,6 +85,8 @@ matrix: tools net
 	@selftests/vm/matrix all
 sim:
 	@$(MAKE) --no-print-directory -j2 -f selftests/user.mk million
+fuzz:
+	@$(MAKE) --no-print-directory -f selftests/user.mk fuzz-check FUZZ_S=$(or $(FUZZ_S),600) FUZZ_JOBS=$(or $(FUZZ_JOBS),2)
 
 clean:
 	rm -rf build
@@ -97,6 +99,7 @@ help:
 	@echo "make check      all tests"
 	@echo "make matrix     the module and its tests on Debian's 6.1, 6.1-rt, 6.12 and 7.2 kernels"
 	@echo "make sim        a million simulated networks from seeds (under 10 minutes)"
+	@echo "make fuzz       long runs of the fuzzers [FUZZ_S= seconds each, FUZZ_JOBS= at a time]"
 	@echo "make bench      what AF_XTCP costs beside kernel TCP, in a virtual machine"
 	@echo "make debug      the tests on kernels with KASAN and with KCSAN (hours)"
 	@echo "make lint       W=1, sparse, checkpatch"

@@ -13,6 +13,8 @@
 #	scripts/setup.sh uml	what building a User Mode Linux needs
 #	scripts/setup.sh matrix	the other kernels that check builds for and boots
 #	scripts/setup.sh all	build, lint, vm and matrix (the default)
+#	scripts/setup.sh fuzz	clang and its fuzzer
+#	scripts/setup.sh all	build, lint, vm and fuzz (the default)
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 . selftests/vm/lib.sh
@@ -21,6 +23,7 @@ PKGS_BUILD="gcc make libc6-dev kmod perl binutils"
 PKGS_LINT="sparse linux-source-6.1 xz-utils"
 PKGS_VM="qemu-system-x86 busybox-static debootstrap cpio e2fsprogs kmod linux-source-6.1 xz-utils"
 PKGS_BENCH="gnuplot-nox"
+PKGS_FUZZ="clang libclang-rt-14-dev"
 PKGS_UML="flex bison bc libelf-dev linux-source-6.1 xz-utils"
 
 missing()
@@ -178,4 +181,7 @@ all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM"
 *)	die "setup.sh: build, lint, vm, uml, matrix or all, not \"$what\"" ;;
 	want_headers; want_source; want_kernel; want_root ;;
 *)	die "setup.sh: build, lint, vm, bench, uml or all, not \"$what\"" ;;
+fuzz)	want "$PKGS_BUILD $PKGS_FUZZ" ;;
+all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM $PKGS_FUZZ"
+*)	die "setup.sh: build, lint, vm, uml, fuzz or all, not \"$what\"" ;;
 esac

@@ -4,11 +4,10 @@
 #   unit   vector tests, TAP
 #   sim    two to four hosts, a bad network, 20,000 seeds; and short runs, once for each
 #          allocation that can fail in them
-#   fuzz   random segments at every state, bounded
 #
 # SAN_SEEDS seeds run under AddressSanitizer and UBSan, SEEDS more at full speed,
-# NTH_SEEDS with each allocation failing once; FUZZ_ROUNDS sets the length of the
-# fuzzer. "million" is a run of MILLION seeds on JOBS processors.
+# NTH_SEEDS with each allocation failing once. "million" is a run of MILLION
+# seeds on JOBS processors. The fuzzers have rules of their own: fuzz/fuzz.mk.
 
 T	:= $(dir $(lastword $(MAKEFILE_LIST)))
 TOP	:= $(T)..
@@ -18,7 +17,6 @@ SAN_SEEDS ?= 4000
 NTH_SEEDS ?= 200
 MILLION	?= 1000000
 JOBS	?= 2
-FUZZ_ROUNDS ?= 100000
 
 WARN	:= -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes
 BASE	:= -std=gnu11 -g $(WARN)
@@ -27,14 +25,13 @@ SAN	?= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-po
 CORE	:= $(wildcard $(TOP)/src/core/*.c)
 UNIT	:= $(wildcard $(T)unit/*.c)
 SIM	:= $(wildcard $(T)sim/*.c)
-FUZZ	:= $(wildcard $(T)fuzz/*.c)
 HDR	:= $(wildcard $(TOP)/src/core/*.h $(TOP)/include/xtcp/*.h $(T)*/*.h)
 
 name	= $(patsubst %.c,%.o,$(notdir $(1)))
 obj	= $(addprefix $(O)/$(1)/,$(call name,$(2)))
 
-.PHONY: all unit sim million fuzz check clean
-all: $(O)/unit $(O)/sim $(O)/sim-san $(O)/fuzz
+.PHONY: all unit sim million check clean
+all: $(O)/unit $(O)/sim $(O)/sim-san
 
 # one rule per (flavour, directory): san = sanitizers, opt = plain -O2
 define rules
@@ -46,9 +43,8 @@ $(eval $(call rules,opt/core,$(TOP)/src/core,-O2))
 $(eval $(call rules,san/unit,$(T)unit,-O1 $(SAN)))
 $(eval $(call rules,san/sim,$(T)sim,-O1 $(SAN)))
 $(eval $(call rules,opt/sim,$(T)sim,-O2))
-$(eval $(call rules,san/fuzz,$(T)fuzz,-O1 $(SAN)))
 
-$(addprefix $(O)/,san/core opt/core san/unit san/sim opt/sim san/fuzz):
+$(addprefix $(O)/,san/core opt/core san/unit san/sim opt/sim):
 	@mkdir -p $@
 
 $(O)/unit: $(call obj,san/unit,$(UNIT)) $(call obj,san/core,$(CORE))
@@ -57,8 +53,6 @@ $(O)/sim-san: $(call obj,san/sim,$(SIM)) $(call obj,san/core,$(CORE))
 	@$(CC) $(SAN) -o $@ $^
 $(O)/sim: $(call obj,opt/sim,$(SIM)) $(call obj,opt/core,$(CORE))
 	@$(CC) -o $@ $^
-$(O)/fuzz: $(call obj,san/fuzz,$(FUZZ)) $(call obj,san/core,$(CORE))
-	@$(CC) $(SAN) -o $@ $^
 
 unit: $(O)/unit
 	$(O)/unit > $(O)/unit.tap || { grep -A2 '^not ok' $(O)/unit.tap; exit 1; }
@@ -81,3 +75,6 @@ check: unit sim fuzz explore mutants
 clean:
 	rm -rf $(O)
 include $(T)explore/explore.mk
+
+
+include $(T)fuzz/fuzz.mk

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The option codec: RFC 9293 3.1, RFC 7323 (window scale, timestamps), RFC 2018 (SACK). */
+/* The header and its options: RFC 9293 3.1, RFC 7323 (scale, timestamps), RFC 2018 (SACK). */
 #include "segment.h"
 
 enum {
@@ -133,4 +133,15 @@ unsigned int xtcp_opts_build(const struct xtcp_opts *o, u8 out[XTCP_MAX_OPT])
 		*p++ = o->wscale;
 	}
 	return sack_build(o, p, out) - out;
+}
+
+void xtcp_hdr_parse(const u8 *h, unsigned int hlen, struct xtcp_seg *g)
+{
+	memset(g, 0, offsetof(struct xtcp_seg, opt));
+	g->seq = get32(h + 4);
+	g->ack = get32(h + 8);
+	g->flags = h[13];
+	g->wnd = get16(h + 14);
+	g->urg = get16(h + 18);
+	xtcp_opts_parse(h + XTCP_HDR_LEN, hlen - XTCP_HDR_LEN, g->flags & XTCP_SYN, &g->opt);
 }

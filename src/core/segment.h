@@ -10,6 +10,7 @@ enum {
 	XTCP_ACK = 0x10, XTCP_URG = 0x20, XTCP_ECE = 0x40, XTCP_CWR = 0x80,
 };
 
+#define XTCP_HDR_LEN		20	/* without options */
 #define XTCP_MAX_OPT		40
 #define XTCP_MAX_SACK		4
 #define XTCP_MAX_WSCALE		14
@@ -70,5 +71,14 @@ int xtcp_opts_parse(const u8 *p, unsigned int len, bool syn, struct xtcp_opts *o
  * Return: number of bytes, a multiple of 4.
  */
 unsigned int xtcp_opts_build(const struct xtcp_opts *o, u8 out[XTCP_MAX_OPT]);
+
+/**
+ * xtcp_hdr_parse - decode a header (RFC 9293 3.1)
+ * @h: header, @hlen bytes by its data offset: 20 to 60, all readable
+ * @hlen: its length
+ * @g: sequence numbers, flags, window, urgent pointer and options are filled in;
+ *     what the header does not say is 0: the payload's length, how many segments
+ */
+void xtcp_hdr_parse(const u8 *h, unsigned int hlen, struct xtcp_seg *g);
 
 #endif /* XTCP_CORE_SEGMENT_H */

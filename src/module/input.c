@@ -38,18 +38,12 @@ static void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
 	const struct tcphdr *th = tcp_hdr(skb);
 	unsigned int hlen = th->doff * 4;
 
-	memset(g, 0, offsetof(struct xtcp_seg, opt));
-	g->seq = ntohl(th->seq);
-	g->ack = ntohl(th->ack_seq);
+	xtcp_hdr_parse((const u8 *)th, hlen, g);
 	g->len = skb->len - hlen;
-	g->wnd = ntohs(th->window);
-	g->urg = ntohs(th->urg_ptr);
-	g->flags = ((const u8 *)th)[13];
 	g->ecn = (rx_is_v6(skb) ? ipv6_get_dsfield(ipv6_hdr(skb)) : ip_hdr(skb)->tos) &
 		 INET_ECN_MASK;
 	g->segs = max_t(u16, skb_shinfo(skb)->gso_segs, 1);
 	g->mss = skb_shinfo(skb)->gso_size ?: min_t(u32, g->len, U16_MAX);
-	xtcp_opts_parse((const u8 *)(th + 1), hlen - sizeof(*th), th->syn, &g->opt);
 
 	XTCP_CB(skb)->seq = g->seq + th->syn;
 	XTCP_CB(skb)->end_seq = g->seq + th->syn + g->len;

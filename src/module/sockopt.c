@@ -6,46 +6,11 @@
  */
 #include "xtcp_mod.h"
 #include "sockopt.h"
+#include "../core/optval.h"
 
 #include <linux/tcp.h>
 #include <linux/uaccess.h>
 #include <net/tcp.h>
-
-/* TCP_DEFER_ACCEPT is told in seconds and kept as retransmissions of the SYN-ACK. */
-static u8 xtcp_secs_to_retrans(int secs, int timeout, int rto_max)
-{
-	u8 n = 0;
-	int period = timeout;
-
-	if (secs <= 0)
-		return 0;
-	for (n = 1; secs > period && n < 255; n++) {
-		timeout = min(timeout * 2, rto_max);
-		period += timeout;
-	}
-	return n;
-}
-
-static int xtcp_retrans_to_secs(u8 n, int timeout, int rto_max)
-{
-	int period = 0;
-
-	if (!n)
-		return 0;
-	for (period = timeout; --n;) {
-		timeout = min(timeout * 2, rto_max);
-		period += timeout;
-	}
-	return period;
-}
-
-static int xtcp_set_range(u32 *field, int val, int min, int max, u32 scale)
-{
-	if (val < min || val > max)
-		return -EINVAL;
-	WRITE_ONCE(*field, val * scale);
-	return 0;
-}
 
 static void xtcp_rearm_keepalive(struct sock *sk)
 {
@@ -109,30 +74,11 @@ static void xtcp_set_quickack(struct sock *sk, int val)
 
 static int xtcp_set_keepidle(struct sock *sk, int val)
 {
-	int err = xtcp_set_range(&xtcp_sk(sk)->tcb.keep_idle_ms, val, 1, MAX_TCP_KEEPIDLE,
-				 MSEC_PER_SEC);
+	int err = xtcp_opt_tcp(&xtcp_sk(sk)->tcb, TCP_KEEPIDLE, val);
 
 	if (!err)
 		xtcp_rearm_keepalive(sk);
 	return err;
-}
-
-static int xtcp_set_maxseg(struct sock *sk, int val)
-{
-	if (val && (val < TCP_MIN_MSS || val > MAX_TCP_WINDOW))
-		return -EINVAL;
-	xtcp_sk(sk)->tcb.user_mss = val;
-	return 0;
-}
-
-static void xtcp_set_linger2(struct sock *sk, int val)
-{
-	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
-
-	if (val < 0)
-		t->linger2_ms = -1;
-	else
-		t->linger2_ms = min(val, TCP_FIN_TIMEOUT_MAX / HZ) * (int)MSEC_PER_SEC;
 }
 
 /* What bounds the window: the user's wish, else what the buffer and the scale allow. */
@@ -166,27 +112,16 @@ static void xtcp_set_defer(struct sock *sk, int val)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 
-	x->defer_accept = xtcp_secs_to_retrans(val, TCP_TIMEOUT_INIT / HZ, TCP_RTO_MAX / HZ);
+	x->defer_accept = xtcp_secs_to_retrans(val);
 	if (x->lsn)
 		WRITE_ONCE(x->lsn->defer_s, x->defer_accept);
-}
-
-static int xtcp_set_small(u8 *field, int val, int max)
-{
-	if (val < 1 || val > max)
-		return -EINVAL;
-	WRITE_ONCE(*field, val);
-	return 0;
 }
 
 static int xtcp_set_int(struct sock *sk, int optname, int val)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
-	struct xtcp_tcb *t = &x->tcb;
 
 	switch (optname) {
-	case TCP_MAXSEG:
-		return xtcp_set_maxseg(sk, val);
 	case TCP_NODELAY:
 		xtcp_set_nodelay(sk, val);
 		return 0;
@@ -195,16 +130,6 @@ static int xtcp_set_int(struct sock *sk, int optname, int val)
 		return 0;
 	case TCP_KEEPIDLE:
 		return xtcp_set_keepidle(sk, val);
-	case TCP_KEEPINTVL:
-		return xtcp_set_range(&t->keep_intvl_ms, val, 1, MAX_TCP_KEEPINTVL,
-				      MSEC_PER_SEC);
-	case TCP_KEEPCNT:
-		return xtcp_set_small(&t->keep_cnt, val, MAX_TCP_KEEPCNT);
-	case TCP_SYNCNT:
-		return xtcp_set_small(&t->syn_retries, val, MAX_TCP_SYNCNT);
-	case TCP_LINGER2:
-		xtcp_set_linger2(sk, val);
-		return 0;
 	case TCP_DEFER_ACCEPT:
 		xtcp_set_defer(sk, val);
 		return 0;
@@ -213,59 +138,23 @@ static int xtcp_set_int(struct sock *sk, int optname, int val)
 	case TCP_QUICKACK:
 		xtcp_set_quickack(sk, val);
 		return 0;
-	case TCP_USER_TIMEOUT:
-		return xtcp_set_range(&t->user_timeout_ms, val, 0, INT_MAX, 1);
 	case TCP_NOTSENT_LOWAT:
 		WRITE_ONCE(x->notsent_lowat, val);
 		sk->sk_write_space(sk);
 		return 0;
 	default:
-		return -ENOPROTOOPT;
+		return xtcp_opt_tcp(&x->tcb, optname, val);
 	}
 }
 
 /* ------------------------------------------------------------------ SOL_XTCP */
 
-/* Longest 2MSL, as of tcp_timewait_ms; and the range of a first timeout. */
-#define TIMEWAIT_MAX_MS	86400000
-#define INIT_RTO_MIN_MS	10
-#define INIT_RTO_MAX_MS	60000
-
-static bool xtcp_own_ok(int optname, int val)
-{
-	switch (optname) {
-	case XTCP_TIMEWAIT_MS:
-		return val >= -1 && val <= TIMEWAIT_MAX_MS;
-	case XTCP_CONNECT_TIMEOUT_MS:
-		return val >= 0;
-	case XTCP_INIT_RTO_MS:
-		return !val || (val >= INIT_RTO_MIN_MS && val <= INIT_RTO_MAX_MS);
-	case XTCP_ORPHAN_RETRIES:
-		return val >= -1 && val <= U8_MAX;
-	case XTCP_SYNCOOKIES:
-		return val >= -1 && val <= 2;
-	case XTCP_ABORT_ON_OVERFLOW:
-		return val >= -1 && val <= 1;
-	default:
-		return false;
-	}
-}
-
-/* Listeners are read by softirqs that do not hold the lock. */
+/* What is not in the block. Listeners are read by softirqs that do not hold the lock. */
 static void xtcp_own_store(struct xtcp_sock *x, int optname, int val)
 {
 	switch (optname) {
 	case XTCP_TIMEWAIT_MS:
 		WRITE_ONCE(x->timewait_ms, val);
-		break;
-	case XTCP_CONNECT_TIMEOUT_MS:
-		WRITE_ONCE(x->tcb.connect_timeout_ms, val);
-		break;
-	case XTCP_INIT_RTO_MS:
-		WRITE_ONCE(x->tcb.init_rto_ms, val);
-		break;
-	case XTCP_ORPHAN_RETRIES:
-		WRITE_ONCE(x->tcb.orphan_retries, val);
 		break;
 	case XTCP_SYNCOOKIES:
 		WRITE_ONCE(x->syncookies, val);
@@ -278,7 +167,7 @@ static void xtcp_own_store(struct xtcp_sock *x, int optname, int val)
 
 static int xtcp_set_own(struct sock *sk, int optname, sockptr_t optval, unsigned int optlen)
 {
-	int val;
+	int val, err;
 
 	if (optname < XTCP_TIMEWAIT_MS || optname > XTCP_ABORT_ON_OVERFLOW)
 		return -ENOPROTOOPT;
@@ -286,12 +175,12 @@ static int xtcp_set_own(struct sock *sk, int optname, sockptr_t optval, unsigned
 		return -EINVAL;
 	if (copy_from_sockptr(&val, optval, sizeof(val)))
 		return -EFAULT;
-	if (!xtcp_own_ok(optname, val))
-		return -EINVAL;
 	lock_sock(sk);
-	xtcp_own_store(xtcp_sk(sk), optname, val);
+	err = xtcp_opt_own(&xtcp_sk(sk)->tcb, optname, val);
+	if (!err)
+		xtcp_own_store(xtcp_sk(sk), optname, val);
 	release_sock(sk);
-	return 0;
+	return err;
 }
 
 static int xtcp_get_own_int(const struct xtcp_sock *x, int optname, int *val)
@@ -504,8 +393,7 @@ static int xtcp_get_int(const struct sock *sk, int optname, int *val)
 		*val = xtcp_get_linger2(sk);
 		break;
 	case TCP_DEFER_ACCEPT:
-		*val = xtcp_retrans_to_secs(x->defer_accept, TCP_TIMEOUT_INIT / HZ,
-					    TCP_RTO_MAX / HZ);
+		*val = xtcp_retrans_to_secs(x->defer_accept);
 		break;
 	case TCP_WINDOW_CLAMP:
 		*val = xtcp_get_clamp(sk);
