@@ -83,7 +83,8 @@ static void call_listen(struct storm *s)
 /* The three calls that make a server, in a row: by chance they seldom meet. */
 static void call_serve(struct storm *s)
 {
-	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(PORT + rnd(s, PORTS)) };
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
+				  .sin6_port = htons(PORT + rnd(s, PORTS)) };
 	int fd = socket(AF_XTCP, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, XTCP_PROTO_IPV6);
 	int one = 1;
 
