@@ -7,7 +7,7 @@
 # namespaces come and go, devices go down and sysctls change. NUMBER=CALLS SEED=N.
 . selftests/vm/guest/tap.sh
 . selftests/net/interop_lib.sh
-NUMBER=${NUMBER:-20000}
+NUMBER=${NUMBER:-12000}
 SEED=${SEED:-1}
 
 load_module || exit 1
