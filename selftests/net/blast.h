@@ -16,6 +16,7 @@
 #ifndef BLAST_H
 #define BLAST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -88,7 +89,7 @@ struct heard {
 
 struct blast {
 	u64 seed, wanted;
-	_Atomic u64 sent;	/* by the one who shoots; read by all */
+	atomic_ullong sent;	/* by the one who shoots; read by all */
 	int tun[2];		/* of A and B */
 	int ns_b;
 	u64 heard;		/* segments of the stack under test */

@@ -35,7 +35,7 @@
 #define BUF	65536		/* so that windows are small beside 2^32 */
 #define LIMIT_S	120		/* a transfer that stands still so long is broken */
 #define PACE	200		/* shots between two transfers of a client */
-#define FAR	(1u << 20)	/* beyond any window of these connections */
+#define FAR	0x100000u	/* beyond any window of these connections */
 
 /* ---- the programs */
 

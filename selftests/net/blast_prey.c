@@ -355,8 +355,8 @@ static void prey_icmp(struct prey *p)
 	if (p->v6) {
 		quote[0] = 0x60;
 		quote[6] = IPPROTO_TCP;
-		quote[8] = quote[24] = 0xfd;
-		quote[9] = quote[25] = 0x99;
+		memcpy(quote + 8, "\xfd\x99", 2);
+		memcpy(quote + 24, "\xfd\x99", 2);
 		quote[23] = HOST_A;
 		quote[39] = p->host;
 	} else {

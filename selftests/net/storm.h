@@ -27,7 +27,7 @@ typedef uint64_t u64;
 #define SPACES		6
 #define PORT		7900
 #define PORTS		4
-#define BUF_SIZE	(1 << 17)
+#define BUF_SIZE	0x20000
 
 /* What a thread has of its own. */
 struct storm {

@@ -83,7 +83,8 @@ static void call_listen(struct storm *s)
 /* The three calls that make a server, in a row: by chance they seldom meet. */
 static void call_serve(struct storm *s)
 {
-	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(PORT + rnd(s, PORTS)) };
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
+				  .sin6_port = htons(PORT + rnd(s, PORTS)) };
 	int fd = socket(AF_XTCP, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, XTCP_PROTO_IPV6);
 	int one = 1;
 
@@ -91,6 +92,40 @@ static void call_serve(struct storm *s)
 	if (!bind(fd, (void *)&a, sizeof(a)) && !listen(fd, rnd(s, 10)))
 		storm_count(N_LISTEN, 1);
 	slot_put(s, fd);
+}
+
+/* Both ends of a connection, and perhaps its listener, left to the others. */
+static void call_meet(struct storm *s)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	bool v4 = one_in(s, 2);
+	int type = SOCK_STREAM | SOCK_CLOEXEC, proto = v4 ? XTCP_PROTO_IPV4 : XTCP_PROTO_IPV6;
+	int l = socket(AF_XTCP, type | SOCK_NONBLOCK, proto);
+	int c = socket(AF_XTCP, type | (one_in(s, 2) ? SOCK_NONBLOCK : 0), proto);
+	socklen_t len = v4 ? sizeof(struct sockaddr_in) : sizeof(a);
+	struct pollfd p = { .fd = l, .events = POLLIN };
+	int fd = -1;
+
+	if (v4) {
+		memset(&a, 0, sizeof(a));
+		a.sin6_family = AF_INET;	/* and the any address */
+	}
+	if (!bind(l, (void *)&a, len) && !listen(l, 1 + rnd(s, 4)) &&
+	    !getsockname(l, (void *)&a, &len)) {
+		storm_count(N_LISTEN, 1);
+		if (!storm_result("connect", connect(c, (void *)&a, len)) || errno == EINPROGRESS)
+			storm_count(N_CONNECT, 1);
+		if (poll(&p, 1, 20) == 1)
+			fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	}
+	if (fd >= 0)
+		storm_count(N_ACCEPT, 1);
+	slot_put(s, fd);
+	slot_put(s, c);
+	if (one_in(s, 4))
+		slot_put(s, l);
+	else
+		close(l);
 }
 
 static void call_accept(struct storm *s)
@@ -357,9 +392,10 @@ static void call_rights(struct storm *s)
 }
 
 static const struct storm_call calls[] = {
-	{ call_socket, 40 }, { call_serve, 16 }, { call_bind, 20 }, { call_listen, 15 },
-	{ call_accept, 60 }, { call_connect, 60 }, { call_send, 60 }, { call_recv, 60 },
-	{ call_msg, 40 }, { call_splice, 30 }, { call_shutdown, 10 }, { call_close, 20 },
+	{ call_socket, 12 }, { call_meet, 24 }, { call_serve, 8 }, { call_bind, 12 },
+	{ call_listen, 10 },
+	{ call_accept, 30 }, { call_connect, 30 }, { call_send, 60 }, { call_recv, 60 },
+	{ call_msg, 40 }, { call_splice, 30 }, { call_shutdown, 6 }, { call_close, 8 },
 	{ call_dup, 12 }, { call_fork, 2 }, { call_poll, 30 }, { call_fcntl, 10 },
 	{ call_names, 8 }, { call_rights, 8 }, { call_setsockopt, 60 }, { call_getsockopt, 30 },
 	{ call_ioctl, 12 }, { call_netns, 3 }, { call_device, 4 }, { call_sysctl, 10 },

@@ -8,7 +8,7 @@
 # good connections transfer. NUMBER=SEGMENTS SEED=N for other and longer runs.
 . selftests/vm/guest/tap.sh
 . selftests/net/interop_lib.sh
-NUMBER=${NUMBER:-60000}
+NUMBER=${NUMBER:-20000}
 SEED=${SEED:-1}
 
 load_module || exit 1
