@@ -83,8 +83,10 @@ debug:
 
 matrix: tools net
 	@selftests/vm/matrix all
+
 sim:
 	@$(MAKE) --no-print-directory -j2 -f selftests/user.mk million
+
 fuzz:
 	@$(MAKE) --no-print-directory -f selftests/user.mk fuzz-check FUZZ_S=$(or $(FUZZ_S),600) FUZZ_JOBS=$(or $(FUZZ_JOBS),2)
 

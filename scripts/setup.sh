@@ -12,9 +12,8 @@
 #	scripts/setup.sh bench	what drawing the benchmarks' curves needs
 #	scripts/setup.sh uml	what building a User Mode Linux needs
 #	scripts/setup.sh matrix	the other kernels that check builds for and boots
-#	scripts/setup.sh all	build, lint, vm and matrix (the default)
 #	scripts/setup.sh fuzz	clang and its fuzzer
-#	scripts/setup.sh all	build, lint, vm and fuzz (the default)
+#	scripts/setup.sh all	build, lint, vm, fuzz and matrix (the default)
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 . selftests/vm/lib.sh
@@ -174,14 +173,10 @@ vm)	want "$PKGS_VM"; want_headers; want_kernel; want_root; want_source ;;
 bench)	want "$PKGS_BENCH" ;;
 uml)	want "$PKGS_UML"; want_full_source ;;
 matrix)	want "$PKGS_BUILD $PKGS_VM"; selftests/vm/matrix fetch 6.12 7.2 ;;
-all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM"
+fuzz)	want "$PKGS_BUILD $PKGS_FUZZ" ;;
+all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM $PKGS_FUZZ"
 	want_headers; want_source; want_kernel; want_root
 	# what the archive does not have today is missed, and said, by who needs it
 	selftests/vm/matrix fetch 6.12 7.2 || true ;;
-*)	die "setup.sh: build, lint, vm, uml, matrix or all, not \"$what\"" ;;
-	want_headers; want_source; want_kernel; want_root ;;
-*)	die "setup.sh: build, lint, vm, bench, uml or all, not \"$what\"" ;;
-fuzz)	want "$PKGS_BUILD $PKGS_FUZZ" ;;
-all)	want "$PKGS_BUILD $PKGS_LINT $PKGS_VM $PKGS_FUZZ"
-*)	die "setup.sh: build, lint, vm, uml, fuzz or all, not \"$what\"" ;;
+*)	die "setup.sh: build, lint, vm, bench, uml, matrix, fuzz or all, not \"$what\"" ;;
 esac

@@ -67,14 +67,10 @@ sim: $(O)/sim $(O)/sim-san
 million: $(O)/sim
 	$(O)/sim --count $(MILLION) --jobs $(JOBS) --stats
 
-fuzz: $(O)/fuzz
-	$(O)/fuzz $(FUZZ_ROUNDS)
-
-check: unit sim fuzz explore mutants
+check: unit sim explore mutants
 
 clean:
 	rm -rf $(O)
+
 include $(T)explore/explore.mk
-
-
 include $(T)fuzz/fuzz.mk
