@@ -32,11 +32,9 @@
 #endif
 
 /* 6.10: headers of their own for what net/sock.h and linux/skbuff.h held */
-#if __has_include("net/proto_memory.h")
-#include <net/proto_memory.h>
-#endif
-#if __has_include("linux/skbuff_ref.h")
+#if !XTCP_KERNEL_BEFORE(6, 10)
 #include <linux/skbuff_ref.h>
+#include <net/proto_memory.h>
 #endif
 
 /*
