@@ -176,6 +176,9 @@ static void check_keepalive(const struct flow *f)
 	u64 most_ms = idle_ms + intvl_ms * (t->p->tcp_keepalive_probes + 2);
 	u64 silent_ms = (f->host->sim->now_us - max(f->heard_us, f->waited_us)) / MS;
 
+	/* TCP_USER_TIMEOUT counts time, not probes */
+	if (t->user_timeout_ms)
+		most_ms = max(idle_ms, (u64)t->user_timeout_ms) + 2 * intvl_ms;
 	if (t->keepalive && t->syn_acked && silent_ms > most_ms)
 		sim_fail(f->host->sim, "%s: %llu s of silence in spite of keepalive, in %s",
 			 f->name, silent_ms / 1000, xtcp_state_name(t->state));

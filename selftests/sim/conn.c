@@ -260,6 +260,7 @@ static void deliver_bytes(struct flow *f)
 	}
 	f->u.delivered = to;
 	f->u.progress_us = s->now_us;
+	s->progress_us = s->now_us;
 }
 
 static void execute_payload(struct flow *f, const struct pkt *k, struct xtcp_verdict *v)
@@ -292,6 +293,7 @@ static void execute_acked(struct flow *f)
 			 f->name, acked, f->u.written, f->u.acked);
 	f->u.acked = acked;
 	f->u.progress_us = f->host->sim->now_us;
+	f->host->sim->progress_us = f->host->sim->now_us;
 }
 
 static void saw_edge(struct flow *f, const struct xtcp_edge *e)

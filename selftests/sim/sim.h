@@ -210,6 +210,7 @@ struct sim {
 	int failed_what;		/* which kind it was, -1: none yet */
 	long live[AL_NR];		/* things alive */
 	u32 rounds, round, connects;
+	u64 progress_us;		/* when a byte was last delivered or acknowledged */
 	u64 steps, packets, bytes, users, polite, errors;
 	u32 seen;			/* mask of enum seen */
 	struct flow *flow[MAX_FLOWS];
