@@ -14,6 +14,7 @@
 #	  id, name, kind, unit, what, bar, stretch	as in the table; no bar: null
 #	  tcp, xtcp	value, mean, p10, p90, n: per unit, means over the guests; null: none
 #	  ratio		what the bar is held against
+#	  ratio_means	the same of the means: series with two humps show here
 #	  spread	the ratio's largest and least in different guests, apart, in percent
 #	  met, met_stretch	true, false or null
 #	  boots		the ratio of each guest
@@ -111,6 +112,13 @@ function width(nm, fam,	key) {
 	return sprintf("%.1f", 100 * (p90[key] - p10[key]) / sum[key])
 }
 
+# A ratio of the means, where the bar is held against a ratio of values.
+function means(r,	d) {
+	if (kind[r] != "ratio" || count[rn SUBSEP rf] < 2) return ""
+	d = mean[dn SUBSEP df]
+	return d > 0 ? sprintf("%.3f", mean[rn SUBSEP rf] / d) : ""
+}
+
 function row(r,	i, boots, x, lo, hi, all, list, spread, m, ms) {
 	columns(r)
 	boots = n[rn, rf]
@@ -131,11 +139,11 @@ function row(r,	i, boots, x, lo, hi, all, list, spread, m, ms) {
 	x = kind[r] == "floor" ? "" : all / boots
 	spread = (x > 0 && boots > 1) ? sprintf("%.2f", 100 * (hi - lo) / x) : ""
 	m = met(r, x, bar[r]); ms = met(r, x, stretch[r])
-	printf "%-4s %-24s %-9s %11s %11s %9s %6s %7s  %-3s %6s %6s %6s\n", id[r], name[r], unit[r],
+	printf "%-4s %-24s %-9s %11s %11s %9s %6s %7s  %-3s %6s %6s %6s %6s\n", id[r], name[r], unit[r],
 		show(avg(ln, lf)), kind[r] == "floor" ? "-" : show(avg(rn, rf)),
 		x == "" ? "-" : kind[r] ~ /^(most|least)$/ ? show(x) : sprintf("%.3f", x),
 		bar[r] == "" ? "-" : bar[r], stretch[r] == "" ? "-" : stretch[r],
-		m == "null" ? "-" : m == "true" ? "yes" : "no", spread == "" ? "-" : spread,
+		m == "null" ? "-" : m == "true" ? "yes" : "no", means(r) == "" ? "-" : means(r), spread == "" ? "-" : spread,
 		width(ln, lf), kind[r] == "floor" ? "-" : width(rn, rf)
 	if (!json) return
 	printf "%s    {\"id\": %s, \"name\": %s, \"kind\": %s, \"unit\": %s, \"what\": %s,\n", \
@@ -144,14 +152,14 @@ function row(r,	i, boots, x, lo, hi, all, list, spread, m, ms) {
 	printf "     \"bar\": %s, \"stretch\": %s, \"tcp\": %s,\n     \"xtcp\": %s,\n", bar[r] == "" ? "null" : bar[r] + 0, \
 		stretch[r] == "" ? "null" : stretch[r] + 0, side(ln, lf), \
 		kind[r] == "floor" ? "null" : side(rn, rf) >json
-	printf "     \"ratio\": %s, \"spread\": %s, \"met\": %s, \"met_stretch\": %s, \"boots\": [%s]}", \
-		x == "" ? "null" : sprintf("%.4f", x), or_null(spread), m, ms, list >json
+	printf "     \"ratio\": %s, \"ratio_means\": %s, \"spread\": %s, \"met\": %s, \"met_stretch\": %s, \"boots\": [%s]}", \
+		x == "" ? "null" : sprintf("%.4f", x), or_null(means(r)), or_null(spread), m, ms, list >json
 }
 
 END {
 	printf "kernel %s, xtcp %s\n", kernel, commit
-	printf "%-4s %-24s %-9s %11s %11s %9s %6s %7s  %-3s %6s %6s %6s\n", "id", "name", "unit",
-		"tcp", "xtcp", "ratio", "bar", "stretch", "met", "boots%", "tcp+-%", "xtcp+-%"
+	printf "%-4s %-24s %-9s %11s %11s %9s %6s %7s  %-3s %6s %6s %6s %6s\n", "id", "name", "unit",
+		"tcp", "xtcp", "ratio", "bar", "stretch", "met", "means", "boots%", "tcp+-%", "xtcp+-%"
 	if (json)
 		printf "{\n  \"schema\": 1,\n  \"kernel\": %s,\n  \"commit\": %s,\n  \"benchmarks\": [\n", \
 			quote(kernel), quote(commit) >json
