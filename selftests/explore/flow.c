@@ -115,6 +115,10 @@ static void entry_rx(struct host *h, const struct pkt *k)
 	struct xtcp_verdict v;
 
 	a = xtcp_tw_segment(&h->twc, &e, &k->g, &v);
+	/* RFC 9293 3.6.1: the SYN of a later connection, and no other */
+	if (h->listening && !h->twc.fin_wait2 && !k->forged && k->g.flags == XTCP_SYN &&
+	    (a == XTCP_TW_REOPEN) != (k->gen > h->peer_gen))
+		fail("%c: TIME-WAIT and a SYN of connection %u", host_name(h), k->gen);
 	h->tw_ack_us = e.last_ack_us;
 	if (a != XTCP_TW_REOPEN)
 		reply(h, &v);
