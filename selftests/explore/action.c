@@ -121,6 +121,9 @@ static void call_end(struct host *h, char c)
 	else
 		xtcp_user_abort(&h->t, 0, W.now, &v);
 	conn_execute(h, NULL, &v, before);
+	/* RFC 2525 2.17 */
+	if (c == 'c' && unread && h->kind != K_NONE)
+		fail("%c: close() with unread data, and no RST", host_name(h));
 }
 
 static void call(struct host *h)

@@ -50,7 +50,7 @@ static u64 rel(u64 us, u64 cap_us)
 	return age + MOMENT;
 }
 
-#define NO_CAP	(1ULL << 48)
+#define NO_CAP	0x1000000000000ULL
 
 /* As long as no keepalive looks, nobody asks for more than the longest RTO. */
 static u64 rel_idle(const struct xtcp_tcb *t, u64 us)

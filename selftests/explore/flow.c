@@ -111,10 +111,16 @@ static void entry_rx(struct host *h, const struct pkt *k)
 	bool fin = (k->g.flags & (XTCP_FIN | XTCP_SYN | XTCP_RST)) == XTCP_FIN &&
 		   xtcp_seg_end(&k->g) == h->twc.rcv_nxt && !h->twc.fin_wait2 && !k->forged &&
 		   k->gen == h->peer_gen && h->twc.restarts < 15;
+	bool later = k->gen > h->peer_gen, reopened;
 	enum xtcp_tw_act a;
 	struct xtcp_verdict v;
 
 	a = xtcp_tw_segment(&h->twc, &e, &k->g, &v);
+	/* RFC 9293 3.6.1: the SYN of a later connection, and no other */
+	reopened = a == XTCP_TW_REOPEN;
+	if (h->listening && !h->twc.fin_wait2 && !k->forged && k->g.flags == XTCP_SYN &&
+	    reopened != later)
+		fail("%c: TIME-WAIT and a SYN of connection %u", host_name(h), k->gen);
 	h->tw_ack_us = e.last_ack_us;
 	if (a != XTCP_TW_REOPEN)
 		reply(h, &v);
