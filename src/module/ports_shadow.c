@@ -30,8 +30,9 @@ struct socket *shadow_create(struct net *net, const struct port_key *k)
 	int err;
 
 	err = sock_create_kern(net, k->family, SOCK_STREAM, IPPROTO_TCP, &shadow);
+	/* memory short for its inode is ENFILE, which bind() and connect() do not know */
 	if (err)
-		return ERR_PTR(err);
+		return ERR_PTR(err == -ENFILE ? -ENOBUFS : err);
 	/* what our sock was allowed to bind, its shadow is */
 	inet_set_bit(FREEBIND, shadow->sk);
 	shadow->sk->sk_ipv6only = k->v6only;

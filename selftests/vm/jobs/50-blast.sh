@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp=2 timeout=400
-# uml: timeout=300 time-travel=inf-cpu
 #
 # The segment blaster: mutated and random segments, fragments and ICMP errors at
 # listeners, half-open requests, connections in every state and TIME-WAIT, while

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp=4 timeout=400
-# uml: timeout=300 time-travel=inf-cpu
 #
 # The syscall storm: threads that make random calls on shared sockets while
 # namespaces come and go, devices go down and sysctls change. NUMBER=CALLS SEED=N.
