@@ -47,7 +47,10 @@ struct xtcp_seqspace {
 
 static inline u32 xtcp_rcv_wnd(const struct xtcp_seqspace *s)
 {
-	return seq_gt(s->rcv_adv, s->rcv_nxt) ? s->rcv_adv - s->rcv_nxt : 0;
+	/* poll() asks without the lock: each edge is looked at once */
+	u32 adv = READ_ONCE(s->rcv_adv), nxt = READ_ONCE(s->rcv_nxt);
+
+	return seq_gt(adv, nxt) ? adv - nxt : 0;
 }
 
 /* A range of sequence numbers: sent and unacknowledged, or received out of order. */

@@ -56,9 +56,12 @@ static __poll_t xtcp_poll_data(struct sock *sk, u8 shutdown)
 	const struct xtcp_sock *x = xtcp_sk(sk);
 	int target = sock_rcvlowat(sk, 0, INT_MAX);
 	__poll_t mask = 0;
+	bool urgent;
 
+	/* bits, which READ_ONCE() cannot read: who changes them under the lock wakes us later */
+	urgent = data_race(x->urg_valid);
 	/* the urgent byte out of line is no byte to read */
-	if (unlikely(x->urg_valid) && READ_ONCE(x->urg_seq) == READ_ONCE(x->tcb.copied_seq) &&
+	if (unlikely(urgent) && READ_ONCE(x->urg_seq) == READ_ONCE(x->tcb.copied_seq) &&
 	    !sock_flag(sk, SOCK_URGINLINE))
 		target++;
 	if (xtcp_readable(sk, target))
@@ -67,7 +70,8 @@ static __poll_t xtcp_poll_data(struct sock *sk, u8 shutdown)
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	else
 		mask |= xtcp_poll_write(sk);
-	if (x->urg_valid && x->urg_here && !x->urg_read)
+	/* the same */
+	if (data_race(x->urg_valid && x->urg_here && !x->urg_read))
 		mask |= EPOLLPRI;
 	return mask;
 }
@@ -107,6 +111,23 @@ __poll_t xtcp_poll(struct file *file, struct socket *sock, struct poll_table_str
 	return mask;
 }
 
+static int ioctl_value(struct sock *sk, int cmd)
+{
+	const struct xtcp_sock *x = xtcp_sk(sk);
+	bool opening = (1 << sk->sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV);
+
+	switch (cmd) {
+	case SIOCINQ:
+		return xtcp_ioctl_inq(sk);
+	case SIOCATMARK:
+		return x->urg_valid && x->urg_seq == x->tcb.copied_seq;
+	case SIOCOUTQ:
+		return opening ? 0 : xtcp_unacked(&x->tcb);
+	default:
+		return opening ? 0 : xtcp_unsent(&x->tcb);
+	}
+}
+
 /**
  * xtcp_ioctl - proto.ioctl
  * @sk: not locked; process context
@@ -117,34 +138,26 @@ __poll_t xtcp_poll(struct file *file, struct socket *sock, struct poll_table_str
  */
 int xtcp_ioctl(struct sock *sk, int cmd, int *val)
 {
-	const struct xtcp_sock *x = xtcp_sk(sk);
-	bool opening = (1 << sk->sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV);
+	int err = -EINVAL;
 	bool slow;
 
 	switch (cmd) {
 	case SIOCINQ:
-		if (sk->sk_state == TCP_LISTEN)
-			return -EINVAL;
-		slow = lock_sock_fast(sk);
-		*val = xtcp_ioctl_inq(sk);
-		unlock_sock_fast(sk, slow);
-		return 0;
 	case SIOCATMARK:
-		*val = x->urg_valid && READ_ONCE(x->urg_seq) == READ_ONCE(x->tcb.copied_seq);
-		return 0;
 	case SIOCOUTQ:
-		if (sk->sk_state == TCP_LISTEN)
-			return -EINVAL;
-		*val = opening ? 0 : xtcp_unacked(&x->tcb);
-		return 0;
 	case SIOCOUTQNSD:
-		if (sk->sk_state == TCP_LISTEN)
-			return -EINVAL;
-		*val = opening ? 0 : xtcp_unsent(&x->tcb);
-		return 0;
+		break;
 	default:
 		return -ENOIOCTLCMD;
 	}
+	/* The difference of two moving edges: without the lock it can be negative. */
+	slow = lock_sock_fast(sk);
+	if (sk->sk_state != TCP_LISTEN || cmd == SIOCATMARK) {
+		*val = ioctl_value(sk, cmd);
+		err = 0;
+	}
+	unlock_sock_fast(sk, slow);
+	return err;
 }
 
 /**

@@ -70,7 +70,8 @@ static u8 conn_timer(const struct xtcp_tcb *t, u64 *when_us)
 {
 	*when_us = READ_ONCE(t->deadline_us[XTCP_T_REXMIT]);
 	if (*when_us)
-		return t->rexmit_probe ? TR_PROBE : TR_REXMIT;
+		/* a bit, which READ_ONCE() cannot read: either name is that of a moment ago */
+		return data_race(t->rexmit_probe) ? TR_PROBE : TR_REXMIT;
 	*when_us = READ_ONCE(t->deadline_us[XTCP_T_KEEP]);
 	if (*when_us)
 		return TR_KEEP;
@@ -78,10 +79,12 @@ static u8 conn_timer(const struct xtcp_tcb *t, u64 *when_us)
 	return *when_us ? TR_KEEP : TR_NONE;
 }
 
+/* Without the lock, as all of this file: what moves meanwhile may not fit together. */
 static void line_conn(struct line *n, struct sock *sk)
 {
 	const struct xtcp_sock *x = xtcp_sk(sk);
 	const struct xtcp_tcb *t = &x->tcb;
+	u32 ssthresh, fin_out, fin_in;
 	u64 when_us;
 
 	n->l4 = inet_sk(sk)->inet_rcv_saddr;
@@ -99,7 +102,8 @@ static void line_conn(struct line *n, struct sock *sk)
 	n->rto = us_to_clock_t(READ_ONCE(t->rto_us));
 	n->ato = us_to_clock_t(READ_ONCE(t->ato_us));
 	n->cwnd = READ_ONCE(t->cwnd);
-	n->quick = READ_ONCE(t->quick) << 1 | t->pingpong;
+	/* a bit, for show */
+	n->quick = READ_ONCE(t->quick) << 1 | data_race(t->pingpong);
 	if (n->state == TCP_LISTEN) {
 		const struct xtcp_listener *lsn;
 
@@ -109,9 +113,14 @@ static void line_conn(struct line *n, struct sock *sk)
 		rcu_read_unlock();
 		return;
 	}
-	n->ssthresh = t->ssthresh >= INT_MAX ? -1 : t->ssthresh;
-	n->txq = max_t(int, READ_ONCE(t->write_seq) - READ_ONCE(t->s.snd_una) + t->fin_queued, 0);
-	n->rxq = max_t(int, READ_ONCE(t->s.rcv_nxt) - READ_ONCE(t->copied_seq) - t->fin_rcvd, 0);
+	ssthresh = READ_ONCE(t->ssthresh);
+	n->ssthresh = ssthresh >= INT_MAX ? -1 : ssthresh;
+	/* bits as well: one more or less */
+	fin_out = data_race(t->fin_queued);
+	/* the same */
+	fin_in = data_race(t->fin_rcvd);
+	n->txq = max_t(int, READ_ONCE(t->write_seq) - READ_ONCE(t->s.snd_una) + fin_out, 0);
+	n->rxq = max_t(int, READ_ONCE(t->s.rcv_nxt) - READ_ONCE(t->copied_seq) - fin_in, 0);
 	n->timer = conn_timer(t, &when_us);
 	n->when_us = us_left(when_us, xtcp_now_us(x->xn));
 	n->retrans = READ_ONCE(t->retransmits);

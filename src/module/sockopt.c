@@ -466,7 +466,9 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname, char __user *optval
 	case TCP_CONGESTION:
 		return xtcp_get_congestion(sk, len, optval, optlen);
 	}
+	lock_sock(sk);
 	err = xtcp_get_int(sk, optname, &val);
+	release_sock(sk);
 	if (err)
 		return err;
 	return xtcp_put(&val, min_t(int, len, sizeof(val)), optval, optlen);
