@@ -63,6 +63,7 @@ static int listen_start(struct sock *sk, int backlog)
 	err = xtcp_port_listen(sk);
 	if (!err)
 		err = xtcp_listener_hash(sk);
+	xtcp_race_point(LISTEN_HASHED);
 	/* an unhooking that had not seen this sock yet must not meet its first SYN */
 	if (!err)
 		xtcp_takeover_ensure();
@@ -191,6 +192,7 @@ struct sock *xtcp_accept(struct sock *sk, int flags, int *err, bool kern)
 			goto out;
 	}
 	child = acceptq_take(sk);
+	xtcp_race_point(ACCEPT_TAKEN);
 	ret = child ? 0 : -EAGAIN;
 out:
 	release_sock(sk);
@@ -284,6 +286,7 @@ void xtcp_listen_stop(struct sock *sk)
 	sk->sk_ack_backlog = 0;
 	spin_unlock_bh(&l->lock);
 
+	xtcp_race_point(LISTEN_DEAD);
 	/*
 	 * Whoever inserts a request looks at dead after that: either the purge
 	 * finds the request or its maker finds the listener dead.
@@ -296,6 +299,7 @@ void xtcp_listen_stop(struct sock *sk)
 
 		list_del_init(&child->accept_node);
 		sock_hold(csk);
+		xtcp_race_point(LISTEN_ABORT);
 		local_bh_disable();
 		bh_lock_sock(csk);
 		xtcp_child_abort(csk);

@@ -130,6 +130,7 @@ static int takeover_hook(void)
 	err = hook4();
 	if (err)
 		return err;
+	xtcp_race_point(TAKEOVER_IN);
 	err = hook6();
 	if (err) {
 		unhook4();
@@ -161,6 +162,7 @@ static bool takeover_unhook(void)
 	out = unhook6() && out;
 	if (!out)
 		return false;
+	xtcp_race_point(TAKEOVER_OUT);
 	WRITE_ONCE(hooked, false);
 	synchronize_net();
 	return true;
@@ -206,6 +208,7 @@ int xtcp_takeover_get(void)
 	int err = 0;
 
 	atomic_inc(&users);
+	xtcp_race_point(TAKEOVER_GET);
 	smp_mb__after_atomic();		/* users before hooked, see unhook_work() */
 	if (likely(READ_ONCE(hooked)))
 		return 0;

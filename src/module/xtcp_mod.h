@@ -50,6 +50,7 @@
 #include "compat.h"
 #include "../core/tcb.h"
 #include "../core/wheel.h"
+#include "race.h"
 
 extern int xtcp_family;			/* module parameter family=, AF_XTCP */
 
