@@ -34,6 +34,7 @@ extern const unsigned int n_sock_duels, n_wire_duels, n_world_duels;
 
 /* ---- race_smp.c */
 extern const char *module_path;		/* to load it again, or NULL */
+
 /* what must not be; the scenario fails */
 void strange(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* the machine is not fit for the test */

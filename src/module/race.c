@@ -73,7 +73,7 @@ void xtcp_race_delay(enum xtcp_race point)
 		us /= 10;
 	us = 1 + (x >> 3) % clamp(us, 1u, RACE_US_MAX);
 	for (; us > 1000; us -= 1000)
-		udelay(1000);	/* much more at once it refuses */
+		mdelay(1);
 	udelay(us);
 }
 

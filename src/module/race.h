@@ -64,7 +64,8 @@
 	X(PORT_RANGE)		/* between the two ends of the range */	\
 	/* takeover, namespaces, unloading */				\
 	X(TAKEOVER_GET)		/* counted as user; hooked? */		\
-	X(TAKEOVER_OUT)		/* receive path given back: new user, new flow */ \
+	X(TAKEOVER_LEAVE)	/* nobody uses us: a new user, a new flow */ \
+	X(TAKEOVER_OUT)		/* receive path given back, segments still in it */ \
 	X(TAKEOVER_IN)		/* one IP version taken, not the other */ \
 	X(NET_DYING)		/* marked: segments on their way */	\
 	X(NET_PURGED)		/* purged: who was just ending an entry */ \

@@ -138,7 +138,6 @@ static int takeover_hook(void)
 		return err;
 	}
 	WRITE_ONCE(hooked, true);
-	smp_mb();	/* see xtcp_takeover_ensure() */
 	return 0;
 }
 
@@ -162,10 +161,26 @@ static bool takeover_unhook(void)
 	out = unhook6() && out;
 	if (!out)
 		return false;
-	xtcp_race_point(TAKEOVER_OUT);
 	WRITE_ONCE(hooked, false);
+	xtcp_race_point(TAKEOVER_OUT);
 	synchronize_net();
 	return true;
+}
+
+/*
+ * Nobody uses us? Then whoever comes from now on finds us unhooked and waits for
+ * takeover_lock; whoever came before that is seen here, and nothing has been
+ * undone yet: to him the receive path was ours all the time. takeover_lock.
+ */
+static bool takeover_unused(void)
+{
+	lockdep_assert_held(&takeover_lock);
+	WRITE_ONCE(hooked, false);
+	smp_mb();	/* hooked before users and flows, see xtcp_takeover_get(), _ensure() */
+	if (!atomic_read(&users) && xtcp_flow_total() <= 0)
+		return true;
+	WRITE_ONCE(hooked, true);
+	return false;
 }
 
 static void unhook_work(struct work_struct *work)
@@ -181,19 +196,15 @@ static void unhook_work(struct work_struct *work)
 	}
 	if (atomic_read(&users))
 		goto out;	/* the last of them calls again */
-	if (xtcp_flow_total() > 0) {
+	xtcp_race_point(TAKEOVER_LEAVE);
+	if (!takeover_unused()) {
 		queue_delayed_work(system_unbound_wq, &unhook, max(delay, 1UL));
 		goto out;
 	}
 	if (!takeover_unhook()) {
 		takeover_hook();
 		takeover_pin();
-		goto out;
 	}
-	/* a flow hashed meanwhile either saw us unhooked or is seen here */
-	smp_mb();
-	if (atomic_read(&users) || xtcp_flow_total() > 0)
-		takeover_hook();
 out:
 	mutex_unlock(&takeover_lock);
 }
@@ -209,7 +220,7 @@ int xtcp_takeover_get(void)
 
 	atomic_inc(&users);
 	xtcp_race_point(TAKEOVER_GET);
-	smp_mb__after_atomic();		/* users before hooked, see unhook_work() */
+	smp_mb__after_atomic();		/* users before hooked, see takeover_unused() */
 	if (likely(READ_ONCE(hooked)))
 		return 0;
 	mutex_lock(&takeover_lock);
@@ -237,7 +248,7 @@ void xtcp_takeover_put(void)
  */
 void xtcp_takeover_ensure(void)
 {
-	smp_mb();	/* the flow before hooked, see unhook_work() */
+	smp_mb();	/* the flow before hooked, see takeover_unused() */
 	if (likely(READ_ONCE(hooked)))
 		return;
 	mutex_lock(&takeover_lock);
