@@ -401,6 +401,39 @@ static void act_alone(unsigned int round)
 	close(lfd);
 }
 
+/* An accepted socket listens, and nobody else is left: its SYNs are ours all the same. */
+static void act_heir(unsigned int round)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int i, c, heir, port, lfd = xlisten(0, &port, 1);
+
+	(void)round;
+	len = loop_addr(&ss, 0, port);
+	c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(c, (void *)&ss, len))
+		strange("connect: %s", strerror(errno));
+	heir = accept_one(lfd);
+	close(lfd);
+	connect(heir, &none, sizeof(none));
+	close(c);
+	len = loop_addr(&ss, 0, 0);
+	if (bind(heir, (void *)&ss, len) || listen(heir, 1) ||
+	    getsockname(heir, (void *)&ss, &len))
+		strange("listen on an accepted socket: %s", strerror(errno));
+	for (i = 0; i < 5; i++) {
+		poll(NULL, 0, rnd(6));
+		c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(c, (void *)&ss, len))
+			strange("connect to an accepted socket: %s", strerror(errno));
+		else
+			abort_fd(accept_one(heir));
+		close(c);
+	}
+	close(heir);
+}
+
 static void check_alone(unsigned int round)
 {
 	(void)round;
@@ -420,6 +453,8 @@ const struct duel sock_duels[] = {
 	  { act_own, act_own, act_kernel, act_kernel }, NULL, NULL },
 	{ "takeover against the first and the last socket", 100, begin_takeover, NULL,
 	  { act_alone, act_alone, act_alone }, check_alone, end_takeover },
+	{ "takeover against an accepted socket that listens", 20, begin_takeover, NULL,
+	  { act_heir }, check_alone, end_takeover },
 };
 
 const unsigned int n_sock_duels = ARRAY_SIZE(sock_duels);

@@ -15,6 +15,8 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PATIENCE_MS	60000	/* what takes longer never comes */
 
+typedef void (*race_act)(unsigned int round);
+
 /*
  * setup() and check() run alone, the acts together; all get the round's
  * number. Missing ones are NULL.
@@ -24,7 +26,7 @@ struct duel {
 	unsigned int rounds;		/* of one iteration */
 	void (*begin)(void);
 	void (*setup)(unsigned int round);
-	void (*act[FIGHTERS])(unsigned int round);
+	race_act act[FIGHTERS];
 	void (*check)(unsigned int round);
 	void (*end)(void);
 };

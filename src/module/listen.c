@@ -43,10 +43,18 @@ static int listen_start(struct sock *sk, int backlog)
 {
 	struct xtcp_listener *l = listener_get(sk);
 	struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_sock *x = xtcp_sk(sk);
 	int err;
 
 	if (!l)
 		return -ENOMEM;
+	/* an accepted child has been no user of the hook, and a listener is no flow */
+	if (!x->takeover) {
+		err = xtcp_takeover_get();
+		if (err)
+			return err;
+		x->takeover = 1;
+	}
 	if (!inet->inet_num && sk->sk_prot->get_port(sk, 0))
 		return -EADDRINUSE;
 	inet->inet_sport = htons(inet->inet_num);
@@ -64,9 +72,6 @@ static int listen_start(struct sock *sk, int backlog)
 	if (!err)
 		err = xtcp_listener_hash(sk);
 	xtcp_race_point(LISTEN_HASHED);
-	/* an unhooking that had not seen this sock yet must not meet its first SYN */
-	if (!err)
-		xtcp_takeover_ensure();
 	if (err) {
 		spin_lock_bh(&l->lock);
 		l->dead = 1;

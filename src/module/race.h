@@ -23,7 +23,7 @@
 	X(FLOW_REMOVE)		/* hashed when looked at without the lock */ \
 	X(FLOW_GONE)		/* out of the table, its port still marked */ \
 	/* requests and the accept queue */				\
-	X(LISTEN_HASHED)	/* findable; is the receive path ours? */ \
+	X(LISTEN_HASHED)	/* findable, listen() not done yet: SYN */ \
 	X(LISTEN_DEAD)		/* marked dead, requests not purged: SYN files one */ \
 	X(LISTEN_ABORT)		/* child off the queue, not locked: segment, timer */ \
 	X(ACCEPT_TAKEN)		/* accept() has the child, softirq not done with it */ \

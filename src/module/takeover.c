@@ -8,9 +8,10 @@
  * exchange back is as atomic, followed by a grace period. If it fails, somebody
  * else has stacked on us and holds our entry: then the module stays.
  *
- * Users are socks made by programs. The hook also stays while any flow is
- * hashed (children in the accept queue, orphans, TIME-WAIT), which the worker
- * looks at every takeover_linger_ms after the last user has gone.
+ * Users are socks made by programs, and accepted ones that listen. The hook also
+ * stays while any flow is hashed (children in the accept queue, orphans,
+ * TIME-WAIT), which the worker looks at every takeover_linger_ms after the last
+ * user has gone.
  */
 #include "xtcp_mod.h"
 
