@@ -17,7 +17,7 @@ KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/
 # the tree stays clean and kernels do not disturb each other.
 KOBJ	= $(CURDIR)/build/kmod/$(KREL)
 
-.PHONY: all module tools net bench install uninstall clean help demo vm check lint setup debug matrix sim fuzz
+.PHONY: all module module-race tools net bench install uninstall clean help demo vm check lint setup debug matrix sim fuzz
 
 all: module tools
 
@@ -27,7 +27,11 @@ module:
 		{ echo "xtcp: no kernel headers; install linux-headers-amd64 or give KDIR=" >&2; exit 1; }
 	@scripts/link-farm "$(KOBJ)"
 	@flock "$(KOBJ)" $(MAKE) --no-print-directory -C $(KDIR) M=$(KOBJ) modules
-	@[ -n "$(ARCH)" ] || ln -sfn kmod/$(KREL)/xtcp.ko build/xtcp.ko
+	@[ -n "$(ARCH)$(XTCP_RACE)" ] || ln -sfn kmod/$(KREL)/xtcp.ko build/xtcp.ko
+
+# The same with its race points made wide (src/module/race.h), for tests.
+module-race:
+	@$(MAKE) --no-print-directory module KOBJ=$(CURDIR)/build/kmod-race/$(KREL) XTCP_RACE=y
 
 tools:
 	@$(MAKE) --no-print-directory -C src/tools O=$(CURDIR)/build/tools \

@@ -153,6 +153,11 @@ vm_stage()
 		cp "$ko" "$dir/xtcp.ko"
 		strip -g "$dir/xtcp.ko"
 	fi
+	ko=$XTCP_TOP/build/kmod-race/$krel/xtcp.ko
+	if [ -e "$ko" ]; then
+		cp "$ko" "$dir/xtcp-race.ko"
+		strip -g "$dir/xtcp-race.ko"
+	fi
 	cp "$job" "$dir/job/"
 	chmod +x "$dir/job/"*
 	for f in "$@"; do

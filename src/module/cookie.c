@@ -239,6 +239,7 @@ static bool cookie_take(struct sock *listener, struct sk_buff *skb, const struct
 		xtcp_drop_skb(xn, skb, why);
 		return false;
 	}
+	xtcp_race_point(COOKIE_REQ);
 	done = xtcp_req_accept(req, skb, g);
 	xtcp_flow_put(&req->flow);
 	return done;

@@ -366,8 +366,10 @@ begin:
 			goto out;
 		}
 		f = node_flow(n);
+		xtcp_race_point(FLOW_MATCHED);
 		if (!flow_hold(f))
 			continue;	/* on its way out: as good as gone */
+		xtcp_race_point(FLOW_HELD);
 		if (likely(flow_match(f, key, iif, sdif)))
 			goto out;
 		/* reused under our feet; the chain may be another one, too */
@@ -438,6 +440,7 @@ int xtcp_flow_insert(struct xtcp_flow *f)
 	spinlock_t *lock = bucket_lock(slot);
 	int err = 0;
 
+	xtcp_race_point(FLOW_INSERT);
 	spin_lock_bh(lock);
 	if (flow_find_locked(f, slot)) {
 		err = -EADDRNOTAVAIL;
@@ -470,6 +473,7 @@ bool xtcp_flow_replace(struct xtcp_flow *old, struct xtcp_flow *new)
 	spin_lock_bh(lock);
 	if (old->hashed) {
 		flow_publish(new, slot);
+		xtcp_race_point(FLOW_REPLACE);
 		WRITE_ONCE(old->hashed, 0);
 		bucket_del(&old->node, slot);
 		done = true;
@@ -539,6 +543,7 @@ bool xtcp_flow_to_tw(struct xtcp_flow *old, struct xtcp_tw *tw)
 	if (!old->hashed)
 		return false;
 	bucket_add(&tw->node, slot);
+	xtcp_race_point(TW_SWAP);
 	WRITE_ONCE(old->hashed, 0);
 	bucket_del(&old->node, slot);
 	return true;
@@ -587,6 +592,7 @@ bool xtcp_flow_remove(struct xtcp_flow *f)
 
 	if (!READ_ONCE(f->hashed))
 		return false;
+	xtcp_race_point(FLOW_REMOVE);
 	spin_lock_bh(lock);
 	if (f->hashed) {
 		WRITE_ONCE(f->hashed, 0);
@@ -595,6 +601,7 @@ bool xtcp_flow_remove(struct xtcp_flow *f)
 		done = true;
 	}
 	spin_unlock_bh(lock);
+	xtcp_race_point(FLOW_GONE);
 	if (done)
 		xtcp_ports_flow_gone(xtcp_net(f->net), f->family == AF_INET6, &f->v6.laddr,
 				     f->family == AF_INET6 ? (void *)&f->v6.faddr :
@@ -676,8 +683,10 @@ struct xtcp_flow *xtcp_flow_next(struct net *net, unsigned int *bucket, unsigned
 			break;
 		}
 		spin_unlock_bh(lock);
-		if (f)
+		if (f) {
+			xtcp_race_point(FLOW_WALKED);
 			return f;
+		}
 	}
 	return NULL;
 }

@@ -237,6 +237,7 @@ struct sock *xtcp_listener_lookup(struct net *net, const struct sk_buff *skb)
 		if (!sk)
 			return NULL;
 		sk = listen_pick(sk, (struct sk_buff *)skb);
+		xtcp_race_point(LISTEN_FOUND);
 		if (refcount_inc_not_zero(&sk->sk_refcnt))
 			return sk;
 	}

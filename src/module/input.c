@@ -349,6 +349,7 @@ static bool rx_flow(struct net *net, struct sk_buff *skb, bool v6)
 
 	if (!f)
 		return false;
+	xtcp_race_point(FLOW_FOUND);
 	xtcp_note_in(net, skb);
 	why = rx_sound_counted(xtcp_net(net), skb, v6, true);
 	if (why)
@@ -376,6 +377,7 @@ void xtcp_rcv_again(struct net *net, struct sk_buff *skb)
 	struct xtcp_flow key, *f = xtcp_flow_lookup_skb(net, skb, &key);
 	bool v6 = rx_is_v6(skb);
 
+	xtcp_race_point(RCV_AGAIN);
 	if (f && f->kind == XTCP_KIND_CONN)
 		rx_conn(xtcp_to_sk(flow_conn(f)), skb, v6);
 	else if (f)

@@ -43,10 +43,18 @@ static int listen_start(struct sock *sk, int backlog)
 {
 	struct xtcp_listener *l = listener_get(sk);
 	struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_sock *x = xtcp_sk(sk);
 	int err;
 
 	if (!l)
 		return -ENOMEM;
+	/* an accepted child has been no user of the hook, and a listener is no flow */
+	if (!x->takeover) {
+		err = xtcp_takeover_get();
+		if (err)
+			return err;
+		x->takeover = 1;
+	}
 	if (!inet->inet_num && sk->sk_prot->get_port(sk, 0))
 		return -EADDRINUSE;
 	inet->inet_sport = htons(inet->inet_num);
@@ -63,9 +71,7 @@ static int listen_start(struct sock *sk, int backlog)
 	err = xtcp_port_listen(sk);
 	if (!err)
 		err = xtcp_listener_hash(sk);
-	/* an unhooking that had not seen this sock yet must not meet its first SYN */
-	if (!err)
-		xtcp_takeover_ensure();
+	xtcp_race_point(LISTEN_HASHED);
 	if (err) {
 		spin_lock_bh(&l->lock);
 		l->dead = 1;
@@ -191,6 +197,7 @@ struct sock *xtcp_accept(struct sock *sk, int flags, int *err, bool kern)
 			goto out;
 	}
 	child = acceptq_take(sk);
+	xtcp_race_point(ACCEPT_TAKEN);
 	ret = child ? 0 : -EAGAIN;
 out:
 	release_sock(sk);
@@ -284,6 +291,7 @@ void xtcp_listen_stop(struct sock *sk)
 	sk->sk_ack_backlog = 0;
 	spin_unlock_bh(&l->lock);
 
+	xtcp_race_point(LISTEN_DEAD);
 	/*
 	 * Whoever inserts a request looks at dead after that: either the purge
 	 * finds the request or its maker finds the listener dead.
@@ -296,6 +304,7 @@ void xtcp_listen_stop(struct sock *sk)
 
 		list_del_init(&child->accept_node);
 		sock_hold(csk);
+		xtcp_race_point(LISTEN_ABORT);
 		local_bh_disable();
 		bh_lock_sock(csk);
 		xtcp_child_abort(csk);

@@ -106,7 +106,9 @@ static void __exit xtcp_exit(void)
 {
 	xtcp_family_exit();
 	xtcp_takeover_exit();
+	xtcp_race_point(EXIT_UNHOOKED);
 	xtcp_purge(NULL);
+	xtcp_race_point(EXIT_PURGED);
 	/* an entry somebody was just ending has ended */
 	synchronize_net();
 	xtcp_wheels_exit();
@@ -116,6 +118,7 @@ static void __exit xtcp_exit(void)
 	/* every callback of ours has run before its code and its cache go */
 	rcu_barrier();
 	xtcp_exit_tables();
+	xtcp_race_report();
 }
 
 module_init(xtcp_init);

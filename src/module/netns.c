@@ -110,6 +110,7 @@ free_pcpu:
 static void __net_exit xtcp_net_pre_exit(struct net *net)
 {
 	WRITE_ONCE(xtcp_net(net)->dying, 1);
+	xtcp_race_point(NET_DYING);
 }
 
 /* One grace period for as many namespaces as die together. */
@@ -122,6 +123,7 @@ static void __net_exit xtcp_net_exit_batch(struct list_head *nets)
 		xtcp_sysctl_net_exit(xtcp_net(net));
 		xtcp_purge(net);
 	}
+	xtcp_race_point(NET_PURGED);
 	/* who was just ending an entry is done with it, and has put its claim */
 	synchronize_net();
 	list_for_each_entry(net, nets, exit_list) {

@@ -97,6 +97,7 @@ __poll_t xtcp_poll(struct file *file, struct socket *sock, struct poll_table_str
 	if (state == TCP_LISTEN)
 		return xtcp_poll_listen(sk);
 
+	xtcp_race_point(POLL_STATE);
 	shutdown = READ_ONCE(sk->sk_shutdown);
 	if (shutdown == SHUTDOWN_MASK || state == TCP_CLOSE)
 		mask |= EPOLLHUP;

@@ -158,6 +158,7 @@ void xtcp_bind_put(struct xtcp_bind *b)
 
 		list_add_tail(&b->idle, eph ? &xn->bind_idle_eph : &xn->bind_idle);
 		spin_unlock(&xn->bind_lock);
+		xtcp_race_point(BIND_IDLE);
 		if (eph)
 			queue_delayed_work(system_unbound_wq, &xn->bind_work, EPH_LINGER);
 		else
@@ -168,6 +169,7 @@ void xtcp_bind_put(struct xtcp_bind *b)
 
 static void bind_free(struct xtcp_bind *b)
 {
+	xtcp_race_point(BIND_FREE);
 	sock_release(b->shadow);
 	/* whoever found the port bound may look again */
 	clear_bit(port_bit(b->port), b->xn->port_shut);
@@ -298,6 +300,7 @@ static int bind_create(struct xtcp_net *xn, struct sock *sk, const struct port_k
 
 	err = shadow_bind(shadow, k, port, sk->sk_reuse || overlap);
 	if (!err) {
+		xtcp_race_point(BIND_CREATE);
 		/* from here nobody of the kernel's listens, and until the shadow has
 		 * stopped to listen, no segment may find it
 		 */

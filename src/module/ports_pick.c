@@ -31,6 +31,7 @@ static void port_range(struct xtcp_net *xn, int *low, int *high)
 	do {
 		seq = read_seqbegin(&xn->range_lock);
 		*low = xn->port_range[0];
+		xtcp_race_point(PORT_RANGE);
 		*high = xn->port_range[1];
 	} while (read_seqretry(&xn->range_lock, seq));
 }
@@ -218,11 +219,13 @@ static int pick_try(struct port_pick *pk, u16 port)
 			set_bit(port_bit(port), pk->xn->port_shut);
 		return PTR_ERR(b);
 	}
+	xtcp_race_point(PICK_CLAIM);
 	err = flow_insert_sk(pk->sk, port);
 	if (err) {
 		xtcp_bind_put(b);
 		return err;
 	}
+	xtcp_race_point(PICK_OWN);
 	spin_lock_bh(&pk->xn->bind_lock);
 	bind_own(b, pk->sk, false);
 	spin_unlock_bh(&pk->xn->bind_lock);

@@ -80,6 +80,7 @@ void xtcp_req_kill(struct xtcp_req *req)
 {
 	if (!req_claim(req))
 		return;
+	xtcp_race_point(REQ_KILL);
 	req_end(req, "killed");
 	if (xtcp_wheel_del(&req->flow.wheel, req->flow.hash))
 		xtcp_flow_put(&req->flow);
@@ -233,6 +234,7 @@ void xtcp_req_expired(struct wheel_entry *e)
 	bool resend;
 	u64 now_us;
 
+	xtcp_race_point(REQ_EXPIRED);
 	spin_lock_bh(&req->lock);
 	if (req->rq.dead) {
 		spin_unlock_bh(&req->lock);
@@ -294,6 +296,7 @@ static struct sock *req_child(struct xtcp_req *req, struct sk_buff *skb, enum xt
 		return NULL;
 	x = xtcp_sk(child);
 	*why = XTCP_DROP_CLOSED;
+	xtcp_race_point(REQ_CHILD);
 	if (!xtcp_flow_replace(&req->flow, &x->flow)) {
 		xtcp_child_abort(child);
 		xtcp_child_let_go(child);
@@ -351,11 +354,13 @@ static bool req_complete(struct xtcp_req *req, struct sk_buff *skb, const struct
 	if (child) {
 		spin_unlock_bh(&req->lock);
 		xtcp_flow_put(&req->flow);	/* the table's */
+		xtcp_race_point(REQ_SETTLE);
 		req_settle(req, "became a connection");
 		if (xtcp_wheel_del(&req->flow.wheel, req->flow.hash))
 			xtcp_flow_put(&req->flow);
 		xtcp_child_rcv(child, skb, g);
 		xtcp_child_let_go(child);
+		xtcp_race_point(ACCEPT_WAKE);
 		listener->sk_data_ready(listener);
 		return true;
 	}
@@ -419,6 +424,7 @@ void xtcp_req_rcv(struct xtcp_req *req, struct sk_buff *skb, const struct xtcp_s
 	enum xtcp_rq_act act;
 	u64 now_us;
 
+	xtcp_race_point(REQ_SEGMENT);
 	spin_lock_bh(&req->lock);
 	if (req->rq.dead) {
 		spin_unlock_bh(&req->lock);

@@ -207,6 +207,7 @@ void xtcp_sock_reap(struct sock *sk)
 	xtcp_sock_destroy(sk);
 	skb_queue_purge(&sk->sk_error_queue);
 	xfrm_sk_free_policy(sk);
+	xtcp_race_point(SOCK_REAP);
 	sock_put(sk);
 }
 
@@ -228,6 +229,7 @@ void xtcp_sock_done(struct sock *sk)
 	if (sk->sk_state != TCP_CLOSE)
 		inet_sk_set_state(sk, TCP_CLOSE);
 	xtcp_flow_remove(&x->flow);
+	xtcp_race_point(SOCK_DONE);
 	sk_stop_timer(sk, &x->timer);
 	x->timer_us = 0;
 	if (x->bind && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
@@ -393,6 +395,7 @@ void xtcp_sock_close(struct sock *sk, long timeout)
 	/* the last one: it empties the backlog, which may reap the orphan */
 	release_sock(sk);
 
+	xtcp_race_point(CLOSE_ORPHAN);
 	local_bh_disable();
 	bh_lock_sock(sk);
 	if (!x->reaped)

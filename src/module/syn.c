@@ -209,6 +209,7 @@ bool xtcp_syn_file(struct xtcp_req *req, const char *cause)
 	}
 	xtcp_note_edge(xn, &req->flow, XTCP_CLOSE, XTCP_SYN_RECV, cause);
 
+	xtcp_race_point(SYN_FILED);
 	spin_lock_bh(&req->lock);
 	if (!req->rq.dead) {
 		xtcp_wheel_add(&req->flow.wheel, req->flow.hash,
@@ -218,6 +219,7 @@ bool xtcp_syn_file(struct xtcp_req *req, const char *cause)
 		spin_unlock_bh(&req->lock);
 		xtcp_flow_put(&req->flow);
 	}
+	xtcp_race_point(SYN_DEAD);
 	/* Pairs with the barrier in xtcp_listen_stop(). */
 	smp_mb();
 	if (READ_ONCE(l->dead) || READ_ONCE(xn->dying))
@@ -276,6 +278,7 @@ static void listen_syn(struct sock *listener, struct sk_buff *skb, const struct 
 		return;
 	}
 	why = syn_limits(xn, listener, iss, &cookie);
+	xtcp_race_point(SYN_LIMITS);
 	if (!why && cookie) {
 		why = xtcp_cookie_syn(listener, skb, g);
 		if (!why)

@@ -8,9 +8,10 @@
  * exchange back is as atomic, followed by a grace period. If it fails, somebody
  * else has stacked on us and holds our entry: then the module stays.
  *
- * Users are socks made by programs. The hook also stays while any flow is
- * hashed (children in the accept queue, orphans, TIME-WAIT), which the worker
- * looks at every takeover_linger_ms after the last user has gone.
+ * Users are socks made by programs, and accepted ones that listen. The hook also
+ * stays while any flow is hashed (children in the accept queue, orphans,
+ * TIME-WAIT), which the worker looks at every takeover_linger_ms after the last
+ * user has gone.
  */
 #include "xtcp_mod.h"
 
@@ -130,6 +131,7 @@ static int takeover_hook(void)
 	err = hook4();
 	if (err)
 		return err;
+	xtcp_race_point(TAKEOVER_IN);
 	err = hook6();
 	if (err) {
 		unhook4();
@@ -137,7 +139,6 @@ static int takeover_hook(void)
 		return err;
 	}
 	WRITE_ONCE(hooked, true);
-	smp_mb();	/* see xtcp_takeover_ensure() */
 	return 0;
 }
 
@@ -162,8 +163,25 @@ static bool takeover_unhook(void)
 	if (!out)
 		return false;
 	WRITE_ONCE(hooked, false);
+	xtcp_race_point(TAKEOVER_OUT);
 	synchronize_net();
 	return true;
+}
+
+/*
+ * Nobody uses us? Then whoever comes from now on finds us unhooked and waits for
+ * takeover_lock; whoever came before that is seen here, and nothing has been
+ * undone yet: to him the receive path was ours all the time. takeover_lock.
+ */
+static bool takeover_unused(void)
+{
+	lockdep_assert_held(&takeover_lock);
+	WRITE_ONCE(hooked, false);
+	smp_mb();	/* hooked before users and flows, see xtcp_takeover_get(), _ensure() */
+	if (!atomic_read(&users) && xtcp_flow_total() <= 0)
+		return true;
+	WRITE_ONCE(hooked, true);
+	return false;
 }
 
 static void unhook_work(struct work_struct *work)
@@ -179,19 +197,15 @@ static void unhook_work(struct work_struct *work)
 	}
 	if (atomic_read(&users))
 		goto out;	/* the last of them calls again */
-	if (xtcp_flow_total() > 0) {
+	xtcp_race_point(TAKEOVER_LEAVE);
+	if (!takeover_unused()) {
 		queue_delayed_work(system_unbound_wq, &unhook, max(delay, 1UL));
 		goto out;
 	}
 	if (!takeover_unhook()) {
 		takeover_hook();
 		takeover_pin();
-		goto out;
 	}
-	/* a flow hashed meanwhile either saw us unhooked or is seen here */
-	smp_mb();
-	if (atomic_read(&users) || xtcp_flow_total() > 0)
-		takeover_hook();
 out:
 	mutex_unlock(&takeover_lock);
 }
@@ -206,7 +220,8 @@ int xtcp_takeover_get(void)
 	int err = 0;
 
 	atomic_inc(&users);
-	smp_mb__after_atomic();		/* users before hooked, see unhook_work() */
+	xtcp_race_point(TAKEOVER_GET);
+	smp_mb__after_atomic();		/* users before hooked, see takeover_unused() */
 	if (likely(READ_ONCE(hooked)))
 		return 0;
 	mutex_lock(&takeover_lock);
@@ -234,7 +249,7 @@ void xtcp_takeover_put(void)
  */
 void xtcp_takeover_ensure(void)
 {
-	smp_mb();	/* the flow before hooked, see unhook_work() */
+	smp_mb();	/* the flow before hooked, see takeover_unused() */
 	if (likely(READ_ONCE(hooked)))
 		return;
 	mutex_lock(&takeover_lock);

@@ -81,6 +81,7 @@ static void timer_fired(struct timer_list *timer)
 	struct xtcp_sock *x = timer_container_of(x, timer, timer);
 	struct sock *sk = xtcp_to_sk(x);
 
+	xtcp_race_point(TIMER_FIRED);
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user(sk))
 		xtcp_timer_run(sk);
@@ -126,6 +127,7 @@ void xtcp_timer_sync(struct sock *sk)
 		real_us = TIMER_MAX_US;
 		x->timer_us = now_us + TIMER_MAX_US * READ_ONCE(x->xn->clock_scale);
 	}
+	xtcp_race_point(TIMER_ARM);
 	sk_reset_timer(sk, &x->timer, jiffies + xtcp_timer_ticks(real_us));
 }
 

@@ -127,6 +127,7 @@ static void home_put(struct xtcp_home *h)
 {
 	if (!refcount_dec_and_test(&h->ref))
 		return;
+	xtcp_race_point(HOME_PUT);
 	if (h->bind) {
 		spin_lock_bh(&h->bind->xn->bind_lock);
 		hlist_del_init_rcu(&h->node);
@@ -207,6 +208,7 @@ static struct xtcp_tw *tw_alloc(struct sock *sk)
 
 static void tw_free(struct xtcp_tw *tw)
 {
+	xtcp_race_point(TW_FREE);
 	home_put(tw->home);
 	kmem_cache_free(tw->node.info & XTCP_NODE_V6 ? tw_cache6 : tw_cache4, tw);
 }
@@ -285,6 +287,7 @@ static bool tw_make(struct sock *sk, struct xtcp_twc *w, u64 us)
 		return false;
 	tw_store(tw, w);
 	tw->node.wheel.due = tick_after(xn, us);
+	xtcp_race_point(TW_MAKE);
 	spin_lock_bh(xtcp_flow_bucket(hash));
 	done = xtcp_flow_to_tw(&x->flow, tw);
 	if (done)
@@ -403,6 +406,7 @@ void xtcp_tw_expired(struct wheel_entry *e)
 	tw_key(tw, &key);
 	xtcp_flow_rehash(&key);
 	xn = xtcp_net(key.net);
+	xtcp_race_point(TW_EXPIRED);
 	spin_lock_bh(xtcp_flow_bucket(key.hash));
 	dead = tw->node.info & XTCP_NODE_DEAD;
 	if (!dead && wheel_early(e, xtcp_wheel_now_us())) {
@@ -616,6 +620,7 @@ bool xtcp_tw_rcv(const struct xtcp_flow *key, struct sk_buff *skb, const struct 
 	struct tw_step s = { };
 	struct xtcp_tw *tw;
 
+	xtcp_race_point(TW_RCV);
 	spin_lock_bh(xtcp_flow_bucket(key->hash));
 	tw = xtcp_flow_find_tw(key);
 	if (tw)
@@ -634,6 +639,7 @@ bool xtcp_tw_rcv(const struct xtcp_flow *key, struct sk_buff *skb, const struct 
 		xtcp_reply_flow(key, NULL, &s.v.reply, tw_oif(key, skb), s.tos, s.mark, NULL);
 	if (s.act == XTCP_TW_REOPEN) {
 		*iss = e.iss;
+		xtcp_race_point(TW_REOPEN);
 		return true;
 	}
 	xtcp_drop_skb(xn, skb, s.v.drop);
@@ -694,6 +700,7 @@ int xtcp_tw_take(struct sock *sk)
 	struct xtcp_twc w;
 	struct xtcp_tw *tw;
 
+	xtcp_race_point(TW_TAKE);
 	spin_lock_bh(xtcp_flow_bucket(f->hash));
 	tw = xtcp_flow_tw_conflict(f);
 	if (tw) {

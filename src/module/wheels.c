@@ -93,8 +93,10 @@ static void wheel_tick(struct timer_list *timer)
 		spin_lock_bh(&xw->lock);
 		more = wheel_advance(&xw->w, xtcp_wheel_now_us(), WHEEL_LOT, &due);
 		spin_unlock_bh(&xw->lock);
-		while ((e = wheel_pop(&due)))
+		while ((e = wheel_pop(&due))) {
+			xtcp_race_point(WHEEL_POP);
 			wheel_expire(e);
+		}
 	} while (more && run->used_ns + (ktime_get_ns() - began_ns) < WHEEL_RUN_NS);
 	run->used_ns += ktime_get_ns() - began_ns;
 

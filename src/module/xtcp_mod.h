@@ -50,6 +50,7 @@
 #include "compat.h"
 #include "../core/tcb.h"
 #include "../core/wheel.h"
+#include "race.h"
 
 extern int xtcp_family;			/* module parameter family=, AF_XTCP */
 
@@ -525,7 +526,7 @@ struct xtcp_sock {
 	u8 v4;				/* the wire is IPv4 (also for a mapped AF_INET6 sock) */
 	/* TCP_DEFER_ACCEPT as retransmissions of the SYN-ACK, inherited */
 	u8 defer_accept;
-	u8 takeover:1;			/* holds a xtcp_takeover_get(); constant */
+	u8 takeover:1;			/* holds a xtcp_takeover_get(); sock lock */
 	u8 orphaned:1;			/* counted in xn->orphans; sock lock */
 	u8 reaped:1;			/* xtcp_sock_reap() ran; sock lock */
 	u8 tw_taken:1;			/* connect() took over a TIME-WAIT; sock lock */
