@@ -44,7 +44,7 @@ XTCP_PARAM(tcp_max_tw_buckets, XTCP_AUTO, 0, 2147483647, "count", "SEEDS D-6",
 	   "TIME_WAIT entries kept; beyond it they are skipped and counted")
 XTCP_PARAM(tcp_tw_reuse, 2, 0, 2, "mode", "SEEDS D-8, RFC 6191",
 	   "connect() may take over a TIME_WAIT: 0 never, 1 with timestamps, 2 on loopback only")
-XTCP_PARAM(tcp_tw_reuse_delay, 1000, 1, 86400000, "ms", "SEEDS D-8, 4-93",
+XTCP_PARAM(tcp_tw_reuse_delay, 1000, 1, 60000, "ms", "SEEDS D-8, 4-93",
 	   "how old a TIME_WAIT must be before tcp_tw_reuse takes it")
 XTCP_PARAM(tcp_tw_recycle, 0, 0, 1, "bool", "SEEDS D-7",
 	   "1: TIME_WAIT of a connection with timestamps lasts 3.5 RTO; no per-host check")

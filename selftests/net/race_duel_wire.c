@@ -222,6 +222,37 @@ static void check_children(unsigned int round)
 	check_reset(round);
 }
 
+/* SYN-ACKs are repeated once, after 10 ms, and given up 20 ms later. */
+static void begin_expiring(void)
+{
+	begin();
+	sysctl_set("tcp_synack_rto_ms", "10");
+	sysctl_set("tcp_synack_retries", "1");
+}
+
+/* The SYN-ACK has come again: the request's next timeout is its last. */
+static void setup_expiring(unsigned int round)
+{
+	setup_syn(round);
+	wire_await(&a.w, TH_SYN | TH_ACK);
+}
+
+/* At about the moment the request is given up. */
+static void act_third_late(unsigned int round)
+{
+	poll(NULL, 0, 15 + rnd(8));
+	jitter();
+	act_third(round);
+}
+
+static void act_rst_late(unsigned int round)
+{
+	if (round % 2)
+		return;
+	poll(NULL, 0, 15 + rnd(8));
+	act_rst(round);
+}
+
 static void begin_cookies(void)
 {
 	begin();
@@ -389,6 +420,9 @@ const struct duel wire_duels[] = {
 	  { act_third_data, act_accept, act_third_data, act_syn }, check_child_data, end },
 	{ "SYN again, third segment, RST", 150, begin, setup_syn,
 	  { act_syn, act_third, act_rst, act_accept }, check_children, end },
+	{ "third segment and RST against the request's last timeout", 40, begin_expiring,
+	  setup_expiring, { act_third_late, act_third_late, act_rst_late, act_accept },
+	  check_children, end },
 	{ "two third segments of one SYN cookie", 100, begin_cookies, setup_syn,
 	  { act_third, act_third, act_accept, act_third }, check_one_child, end },
 	{ "third segment and accept() against the listener's close()", 120, wire_init,

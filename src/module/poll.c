@@ -59,7 +59,7 @@ static __poll_t xtcp_poll_data(struct sock *sk, u8 shutdown)
 	bool urgent;
 
 	/* bits, which READ_ONCE() cannot read: who changes them under the lock wakes us later */
-	urgent = data_race(x->urg_valid);
+	urgent = xtcp_racy_bit(x->urg_valid);
 	/* the urgent byte out of line is no byte to read */
 	if (unlikely(urgent) && READ_ONCE(x->urg_seq) == READ_ONCE(x->tcb.copied_seq) &&
 	    !sock_flag(sk, SOCK_URGINLINE))
@@ -71,7 +71,7 @@ static __poll_t xtcp_poll_data(struct sock *sk, u8 shutdown)
 	else
 		mask |= xtcp_poll_write(sk);
 	/* the same */
-	if (data_race(x->urg_valid && x->urg_here && !x->urg_read))
+	if (xtcp_racy_bit(x->urg_valid && x->urg_here && !x->urg_read))
 		mask |= EPOLLPRI;
 	return mask;
 }

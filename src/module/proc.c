@@ -71,7 +71,7 @@ static u8 conn_timer(const struct xtcp_tcb *t, u64 *when_us)
 	*when_us = READ_ONCE(t->deadline_us[XTCP_T_REXMIT]);
 	if (*when_us)
 		/* a bit, which READ_ONCE() cannot read: either name is that of a moment ago */
-		return data_race(t->rexmit_probe) ? TR_PROBE : TR_REXMIT;
+		return xtcp_racy_bit(t->rexmit_probe) ? TR_PROBE : TR_REXMIT;
 	*when_us = READ_ONCE(t->deadline_us[XTCP_T_KEEP]);
 	if (*when_us)
 		return TR_KEEP;
@@ -103,7 +103,7 @@ static void line_conn(struct line *n, struct sock *sk)
 	n->ato = us_to_clock_t(READ_ONCE(t->ato_us));
 	n->cwnd = READ_ONCE(t->cwnd);
 	/* a bit, for show */
-	n->quick = READ_ONCE(t->quick) << 1 | data_race(t->pingpong);
+	n->quick = READ_ONCE(t->quick) << 1 | xtcp_racy_bit(t->pingpong);
 	if (n->state == TCP_LISTEN) {
 		const struct xtcp_listener *lsn;
 
@@ -116,9 +116,9 @@ static void line_conn(struct line *n, struct sock *sk)
 	ssthresh = READ_ONCE(t->ssthresh);
 	n->ssthresh = ssthresh >= INT_MAX ? -1 : ssthresh;
 	/* bits as well: one more or less */
-	fin_out = data_race(t->fin_queued);
+	fin_out = xtcp_racy_bit(t->fin_queued);
 	/* the same */
-	fin_in = data_race(t->fin_rcvd);
+	fin_in = xtcp_racy_bit(t->fin_rcvd);
 	n->txq = max_t(int, READ_ONCE(t->write_seq) - READ_ONCE(t->s.snd_una) + fin_out, 0);
 	n->rxq = max_t(int, READ_ONCE(t->s.rcv_nxt) - READ_ONCE(t->copied_seq) - fin_in, 0);
 	n->timer = conn_timer(t, &when_us);

@@ -553,6 +553,9 @@ struct xtcp6_sock {
 #define XTCP_DEFER_MTU		1	/* ICMP frag-needed likewise */
 #define XTCP_DEFER_OUTPUT	2	/* write space / TSQ: run the output loop */
 
+/* Bits read without the lock, which READ_ONCE() cannot do: they are of a moment ago. */
+#define xtcp_racy_bit(expr)	data_race(!!(expr))
+
 static inline struct xtcp_sock *xtcp_sk(const struct sock *sk)
 {
 	return (struct xtcp_sock *)sk;
