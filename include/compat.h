@@ -24,6 +24,13 @@
 
 #define XTCP_KERNEL_BEFORE(a, b) (KERNEL_VERSION(a, b, 0) > LINUX_VERSION_CODE)
 
+/* 6.9: SO_PEEK_OFF for TCP, and so for us */
+#if XTCP_KERNEL_BEFORE(6, 9)
+#define XTCP_SET_PEEK_OFF
+#else
+#define XTCP_SET_PEEK_OFF	.set_peek_off = sk_set_peek_off,
+#endif
+
 /* 6.12: one header for unaligned access */
 #if XTCP_KERNEL_BEFORE(6, 12)
 #include <asm/unaligned.h>

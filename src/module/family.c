@@ -160,6 +160,7 @@ static int xtcp_stream_connect(struct socket *sock, struct sockaddr_unsized *uad
 	.splice_read	= xtcp_splice_read,				\
 	.read_sock	= xtcp_read_sock,				\
 	.peek_len	= xtcp_peek_len,				\
+	XTCP_SET_PEEK_OFF						\
 	.set_rcvlowat	= xtcp_set_rcvlowat
 
 static int xtcp_peek_len(struct socket *sock)

@@ -18,6 +18,7 @@ struct xtcp_rx {
 	int copied;
 	u32 seq;		/* next byte; the core's copied_seq follows, unless MSG_PEEK */
 	u32 urg_hole;		/* urgent bytes stepped over */
+	u32 peek_off;		/* SO_PEEK_OFF: where a peek begins, beyond copied_seq */
 	ktime_t tstamp;		/* of the last skb read */
 };
 
@@ -186,8 +187,11 @@ static int xtcp_rx_copy(struct xtcp_rx *rx, struct sk_buff *skb, u32 off)
 		if (skb->tstamp)
 			rx->tstamp = skb->tstamp;
 	}
-	if (rx->flags & MSG_PEEK)
+	if (rx->flags & MSG_PEEK) {
+		sk_peek_offset_fwd(sk, used);
 		return 0;
+	}
+	sk_peek_offset_bwd(sk, used);
 	if (x->urg_valid && seq_gt(rx->seq, x->urg_seq))
 		x->urg_valid = 0;
 	if (seq_geq(rx->seq, XTCP_CB(skb)->end_seq))
@@ -235,8 +239,8 @@ static int xtcp_rx_wait(struct xtcp_rx *rx, long *timeo, int target)
 	err = sk_wait_data(sk, timeo, skb_peek_tail(&sk->sk_receive_queue));
 	/* another thread may have read meanwhile, also what we peeked at */
 	if (!(rx->flags & MSG_PEEK) ||
-	    rx->seq - rx->copied - rx->urg_hole != x->tcb.copied_seq)
-		rx->seq = x->tcb.copied_seq;
+	    rx->seq - rx->peek_off - rx->copied - rx->urg_hole != x->tcb.copied_seq)
+		rx->seq = x->tcb.copied_seq + rx->peek_off;
 	return min(err, 0);
 }
 
@@ -285,7 +289,8 @@ static int xtcp_recvmsg_locked(struct xtcp_rx *rx)
 	if (rx->flags & MSG_OOB)
 		return xtcp_recv_urg(sk, rx->msg, rx->len, rx->flags);
 	timeo = sock_rcvtimeo(sk, rx->flags & MSG_DONTWAIT);
-	rx->seq = xtcp_sk(sk)->tcb.copied_seq;
+	rx->peek_off = max(sk_peek_offset(sk, rx->flags), 0);
+	rx->seq = xtcp_sk(sk)->tcb.copied_seq + rx->peek_off;
 	err = xtcp_rx_all(rx, timeo, sock_rcvlowat(sk, rx->flags & MSG_WAITALL, rx->len));
 	xtcp_rx_tell(rx);
 	return rx->copied ? rx->copied : err;
