@@ -50,12 +50,13 @@ if [ -e $DEBUGFS/kcsan ]; then
 	ok "KCSAN sees a race" sees race 'BUG: KCSAN: data-race in racer'
 fi
 if [ -e $DEBUGFS/kmemleak ]; then
+	# lockdep trusts itself no more after any report
+	ok "PROVE_RCU sees a pointer read without RCU" sees rcu 'suspicious RCU usage'
+	ok "lockdep sees locks in two orders" sees lock-order 'possible circular locking'
 	ok "KASAN sees a use after free" sees use-after-free 'BUG: KASAN: use-after-free'
 	ok "KASAN sees a write out of bounds" sees out-of-bounds 'BUG: KASAN: slab-out-of-bounds'
 	ok "UBSAN sees a shift that is too far" sees shift 'UBSAN: shift-out-of-bounds'
-	ok "PROVE_RCU sees a pointer read without RCU" sees rcu 'suspicious RCU usage'
 	ok "who sleeps in a spinlock is seen" sees sleep 'BUG: sleeping function'
-	ok "lockdep sees locks in two orders" sees lock-order 'possible circular locking'
 	ok "debugobjects see a timer freed" sees timer 'ODEBUG: free active'
 	ok "a slab allocation fails on demand" fails failslab slab
 	ok "a page allocation fails on demand" fails fail_page_alloc page
