@@ -24,6 +24,13 @@
 
 #define XTCP_KERNEL_BEFORE(a, b) (KERNEL_VERSION(a, b, 0) > LINUX_VERSION_CODE)
 
+/* 7.0 or before: a negative TCP_WINDOW_CLAMP is small; it was large, by SOCK_MIN_RCVBUF's type */
+#if XTCP_KERNEL_BEFORE(7, 0)
+#define XTCP_MIN_CLAMP	(SOCK_MIN_RCVBUF / 2)
+#else
+#define XTCP_MIN_CLAMP	((int)(SOCK_MIN_RCVBUF / 2))
+#endif
+
 /* 6.9: SO_PEEK_OFF for TCP, and so for us */
 #if XTCP_KERNEL_BEFORE(6, 9)
 #define XTCP_SET_PEEK_OFF

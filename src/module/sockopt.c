@@ -100,7 +100,7 @@ static int xtcp_set_clamp(struct sock *sk, int val)
 			return -EINVAL;
 		x->window_clamp = 0;
 	} else {
-		x->window_clamp = val < SOCK_MIN_RCVBUF / 2 ? SOCK_MIN_RCVBUF / 2 : val;
+		x->window_clamp = val < XTCP_MIN_CLAMP ? XTCP_MIN_CLAMP : val;
 	}
 	x->tcb.window_clamp = x->window_clamp;
 	if (val)
