@@ -102,7 +102,7 @@ static void forget_statistics(struct xtcp_tcb *c)
 	c->busy_since_us = 0;
 	c->total_retrans = 0;
 	c->dsack_dups = 0;
-	c->reord_seen = 0;
+	c->reord_seen = !!c->reord_seen;
 	c->rcv_ooopack = 0;
 	c->sacked_out = 0;
 	c->lost_out = 0;
@@ -129,8 +129,24 @@ static void forget_unused(struct xtcp_tcb *c)
 	if (!c->user_timeout_ms && !params.tcp_syn_linear_timeouts)
 		c->una_us = 0;
 	/* whatever is sent from now on is newer */
-	if (!c->n_txq)
+	if (!c->n_txq) {
 		c->newest_us = 0;
+		c->newest_end = 0;
+		c->rack_rtt_us = 0;
+	}
+	if (!c->dsack_round)
+		c->dsack_seq = 0;
+	if (!c->tlp_out) {
+		c->tlp_end = 0;
+		c->tlp_retrans = 0;
+	}
+	if (c->ca_state != XTCP_CA_RECOVERY) {
+		c->prr_fs = 0;
+		c->prr_delivered = 0;
+		c->prr_out = 0;
+	}
+	if (c->rexmit_kind != XTCP_RT_TLP && c->rexmit_kind != XTCP_RT_REO)
+		c->rto_after_us = 0;
 }
 
 static void mix_tcb(struct digest *d, const struct xtcp_tcb *t)
