@@ -16,7 +16,7 @@
 #define RACK_NO_DUPTHRESH	4	/* tcp_reordering segments above a hole do not make it lost */
 
 #define REO_PERSIST		16	/* recoveries that a wider window outlives */
-#define TLP_MIN_US		(10 * USEC_MS)	/* a probe any sooner is one in a hurry */
+#define TLP_SLACK_US		(10 * USEC_MS)	/* both ends' timers are no finer */
 #define TLP_EARLY_RETRANS	3	/* tcp_early_retrans: from here on TLP is on */
 
 /* RFC 8985 6.1, RACK_sent_after() */
@@ -171,7 +171,7 @@ bool xtcp_tlp_ok(const struct xtcp_tcb *t)
  */
 void xtcp_tlp_arm(struct xtcp_tcb *t, u64 now_us)
 {
-	u64 pto_us = max_t(u64, t->srtt_us >> 2, TLP_MIN_US), rto_at;
+	u64 pto_us = (t->srtt_us >> 2) + TLP_SLACK_US, rto_at;
 	bool single = t->s.snd_nxt - t->s.snd_una <= t->mss_now;
 
 	xtcp_early_off(t);
