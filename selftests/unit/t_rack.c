@@ -168,7 +168,7 @@ static void rack_lost_again(void)
 	ok(u.n_out && u.out[0].seq == at(10), "... new data follows");
 	u.now += RTT;
 	ack(&u, 0, 1, 11);
-	is(copies(&u, 0), 1, "RACK: what was sent after the retransmission came: that is lost (6.2)");
+	is(copies(&u, 0), 1, "RACK: what was sent after the repetition came: that is lost (6.2)");
 	ok(counted(&u, XTCP_MIB_LOST_RETRANSMIT), "... counted");
 	is(u.t.ca_state, XTCP_CA_RECOVERY, "... no timeout");
 	u_free(&u);
@@ -179,7 +179,7 @@ static void rack_lost_again(void)
 	ack(&u, 0, 1, 10);
 	u.now += RTT / 2;
 	ack(&u, 1, 0, 0);
-	is(u.t.newest_end, at(10), "RACK: an answer sooner than the smallest RTT is to the original");
+	is(u.t.newest_end, at(10), "RACK: an answer too soon is to the original");
 	u_free(&u);
 }
 
@@ -299,7 +299,7 @@ static void tlp_off(void)
 	struct u u;
 
 	sack_flight(&u, 10, 1);
-	is(u_deadline(&u), u.t.rto_us, "TLP: a lone segment's ACK may be delayed: the timeout is sooner");
+	is(u_deadline(&u), u.t.rto_us, "TLP: a lone segment: the timeout is sooner");
 	is(u.t.rexmit_kind, XTCP_RT_RTO, "... and stays");
 	u_free(&u);
 	sack_flight(&u, 10, 1);
@@ -408,9 +408,9 @@ static void frto(bool sack)
 	ok(only(&u, 0), "F-RTO, %s: the head goes again", how);
 	is(u.t.cwnd, 1, "... cwnd is 1");
 	ack(&u, 1, 0, 0);
-	ok(u.n_out == 2 && u.out[0].seq == at(10), "F-RTO, %s: it advances: two new segments (2b)", how);
+	ok(u.n_out == 2 && u.out[0].seq == at(10), "F-RTO, %s: two new segments (2b)", how);
 	ack(&u, 2, 0, 0);
-	is(u.t.ca_state, XTCP_CA_OPEN, "F-RTO, %s: it advances again: the timeout was spurious (3b)", how);
+	is(u.t.ca_state, XTCP_CA_OPEN, "F-RTO, %s: spurious (3b)", how);
 	ok(u.t.cwnd >= 10, "... cwnd is as before");
 	ok(counted(&u, XTCP_MIB_SPURIOUS_RTOS), "... counted");
 	is(u.t.total_retrans, 1, "... nothing else was repeated");
@@ -465,7 +465,7 @@ static void undo_dsack(void)
 	ok(u.t.cwnd <= 6, "undo: recovery is over, the window is the smaller one");
 	u.now += RTT;
 	ack4(&u, 10, 0, 1, 0, 0);
-	ok(u.t.cwnd >= 10 && u.t.ssthresh > 100, "undo: a DSACK for all that was repeated (RFC 3708)");
+	ok(u.t.cwnd >= 10 && u.t.ssthresh > 100, "undo: DSACKs for all repeated (RFC 3708)");
 	ok(counted(&u, XTCP_MIB_DSACK_UNDO), "... counted");
 	u_free(&u);
 

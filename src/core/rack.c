@@ -13,7 +13,7 @@
 /* Bits of tcp_recovery */
 #define RACK_ON			1
 #define RACK_STATIC		2	/* the reordering window does not follow DSACKs */
-#define RACK_NO_DUPTHRESH	4	/* tcp_reordering segments above a hole do not make it lost */
+#define RACK_NO_DUPTHRESH	4	/* segments above a hole do not count */
 
 #define REO_PERSIST		16	/* recoveries that a wider window outlives */
 #define TLP_SLACK_US		(10 * USEC_MS)	/* both ends' timers are no finer */
@@ -199,7 +199,7 @@ void xtcp_tlp_sent(struct xtcp_tcb *t, bool retrans)
 /**
  * xtcp_tlp_ack - what an ACK says about the probe (7.4.2)
  * @t: block, snd_una up to date
- * @c: the ACK; a DSACK for the probe tells of no retransmission but the probe, and is taken out
+ * @c: the ACK; a DSACK for the probe is about nothing else, and is taken out
  *
  * Return: whether the probe repaired a loss that nobody else has seen.
  */

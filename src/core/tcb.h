@@ -78,7 +78,7 @@ enum xtcp_timer {
 	XTCP_NR_TIMERS
 };
 
-/* What XTCP_T_REXMIT waits for; the first two are mutually exclusive, the others come before RTO. */
+/* What XTCP_T_REXMIT is; TLP and REO come before a retransmission timeout. */
 enum xtcp_rexmit_kind {
 	XTCP_RT_RTO,		/* retransmission timeout */
 	XTCP_RT_PERSIST,	/* zero-window probe */
@@ -152,7 +152,7 @@ struct xtcp_tcb {
 	   tlp_out:1,			/* one is out and not judged, up to tlp_end */
 	   tlp_retrans:1,		/* it was a retransmission */
 	   frto:2,			/* RFC 5682: which step the next ACK decides; 0: none */
-	   dsack_round:1;		/* a DSACK has widened the reordering window, till dsack_seq */
+	   dsack_round:1;		/* a DSACK widened the reordering window, till dsack_seq */
 
 	/* ---- MSS and offload */
 	u16 adv_mss;			/* in our SYN: from the route's MTU */
@@ -197,7 +197,7 @@ struct xtcp_tcb {
 	u16 retransmits;		/* of the head, since progress */
 	u8 probes_out;			/* unanswered zero-window or keepalive probes */
 	u8 rexmit_kind;			/* enum xtcp_rexmit_kind: what XTCP_T_REXMIT is */
-	u32 rto_after_us;		/* TLP, REO: so long after it the retransmission timeout is due */
+	u32 rto_after_us;		/* TLP, REO: the timeout is due so long after it */
 	u64 retrans_us;			/* first retransmission of this episode, 0: none */
 	u64 deadline_us[XTCP_NR_TIMERS];/* 0: not armed */
 	u64 rcv_us;			/* last segment from the peer (keepalive) */
