@@ -507,7 +507,7 @@ static void undo_eifel(void)
 	g.opt.tsval = 2;
 	g.opt.tsecr = (u32)((u.now - RTT - MS) / 1000) + u.t.ts_off;
 	u_rx(&u, &g);
-	is(u.t.ca_state, XTCP_CA_OPEN, "undo: the echo is older than the retransmission (RFC 3522)");
+	is(u.t.ca_state, XTCP_CA_OPEN, "undo: the echo is older than the repetition (RFC 3522)");
 	ok(u.t.cwnd >= 10, "... cwnd is as before");
 	ok(counted(&u, XTCP_MIB_PARTIAL_UNDO), "... counted");
 	u_free(&u);
