@@ -235,6 +235,12 @@ static void tlp_tail(void)
 	is(copies(&u, 4) + copies(&u, 0), 2, "TLP: one probe in a flight, then the timeout");
 	is(u.t.ca_state, XTCP_CA_LOSS, "... of the head");
 	u_free(&u);
+
+	sack_flight(&u, 10, 5);
+	u_run(&u, PTO);
+	u_send(&u, MSS);
+	is(u_deadline(&u), u.t.rto_us, "TLP: no second one until the first is answered");
+	u_free(&u);
 }
 
 static void tlp_new_data(void)
@@ -407,6 +413,8 @@ static void frto(bool sack)
 	u_run(&u, u.t.rto_us);
 	ok(only(&u, 0), "F-RTO, %s: the head goes again", how);
 	is(u.t.cwnd, 1, "... cwnd is 1");
+	/* as late as if it were for the repetition */
+	u.now += RTT;
 	ack(&u, 1, 0, 0);
 	ok(u.n_out == 2 && u.out[0].seq == at(10), "F-RTO, %s: two new segments (2b)", how);
 	ack(&u, 2, 0, 0);
