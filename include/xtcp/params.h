@@ -78,6 +78,12 @@ XTCP_PARAM(tcp_window_scaling, 1, 0, 1, "bool", "RFC 7323 2",
 	   "window scale option")
 XTCP_PARAM(tcp_reordering, 3, 1, 300, "segments", "RFC 5681 3.2",
 	   "duplicate ACKs that mean loss")
+XTCP_PARAM(tcp_recovery, 1, 0, 255, "bits", "RFC 8985 6",
+	   "1: RACK finds losses, else RFC 6675; 2: fixed reordering window; 4: no threshold")
+XTCP_PARAM(tcp_early_retrans, 3, 0, 4, "mode", "RFC 8985 7",
+	   "tail loss probe: 3 and 4 on, below off")
+XTCP_PARAM(tcp_frto, 2, 0, 255, "mode", "RFC 5682",
+	   "find out whether a timeout was spurious: 0 off")
 XTCP_PARAM(tcp_slow_start_after_idle, 1, 0, 1, "bool", "RFC 5681 4.1",
 	   "shrink the congestion window after an idle RTO")
 XTCP_PARAM(tcp_min_snd_mss, 48, 48, 65535, "bytes", "SACK panic, 2019",

@@ -102,11 +102,23 @@ static void forget_statistics(struct xtcp_tcb *c)
 	c->busy_since_us = 0;
 	c->total_retrans = 0;
 	c->dsack_dups = 0;
-	c->reord_seen = 0;
+	c->reord_seen = !!c->reord_seen;
 	c->rcv_ooopack = 0;
 	c->sacked_out = 0;
 	c->lost_out = 0;
 	c->retrans_out = 0;
+}
+
+/* Was anything that is in flight sent before what arrived last? Else RACK has nothing to say. */
+static bool rack_matters(const struct xtcp_tcb *t)
+{
+	const struct xtcp_rng *r;
+
+	list_for_each_entry(r, &t->txq, link)
+		if (!r->sacked && (r->xmit_us < t->newest_us ||
+				   (r->xmit_us == t->newest_us && seq_lt(r->end, t->newest_end))))
+			return t->sack_ok;
+	return false;
 }
 
 /* What only a knob would look at that these worlds leave off. */
@@ -128,9 +140,27 @@ static void forget_unused(struct xtcp_tcb *c)
 	}
 	if (!c->user_timeout_ms && !params.tcp_syn_linear_timeouts)
 		c->una_us = 0;
-	/* whatever is sent from now on is newer */
-	if (!c->n_txq)
-		c->newest_us = 0;
+	if (!c->sack_ok)
+		c->fack = 0;
+	if (!c->dsack_round)
+		c->dsack_seq = 0;
+	/* nothing more can prove the last recovery wrong */
+	if (c->ca_state < XTCP_CA_RECOVERY && !c->undo_bytes) {
+		c->prior_cwnd = 0;
+		c->prior_ssthresh = 0;
+		c->undo_una = 0;
+	}
+	if (!c->tlp_out) {
+		c->tlp_end = 0;
+		c->tlp_retrans = 0;
+	}
+	if (c->ca_state != XTCP_CA_RECOVERY) {
+		c->prr_fs = 0;
+		c->prr_delivered = 0;
+		c->prr_out = 0;
+	}
+	if (c->rexmit_kind != XTCP_RT_TLP && c->rexmit_kind != XTCP_RT_REO)
+		c->rto_after_us = 0;
 }
 
 static void mix_tcb(struct digest *d, const struct xtcp_tcb *t)
@@ -141,6 +171,11 @@ static void mix_tcb(struct digest *d, const struct xtcp_tcb *t)
 	forget_lists(&c);
 	forget_statistics(&c);
 	forget_unused(&c);
+	if (!rack_matters(t)) {
+		c.newest_us = 0;
+		c.newest_end = 0;
+		c.rack_rtt_us = 0;
+	}
 	c.una_us = rel(c.una_us, NO_CAP);
 	c.lrcv_us = rel_idle(t, c.lrcv_us);
 	c.rcv_us = rel_idle(t, c.rcv_us);

@@ -222,7 +222,8 @@ u64 host_next_us(const struct host *h)
 static void conn_timer(struct host *h)
 {
 	u64 due_us = host_next_us(h), rto_us = 2 * xtcp_rto_now_us(&h->t);
-	bool rexmit = h->t.deadline_us[XTCP_T_REXMIT] == due_us && h->t.n_txq;
+	bool rexmit = h->t.deadline_us[XTCP_T_REXMIT] == due_us && h->t.n_txq &&
+		      h->t.rexmit_kind == XTCP_RT_RTO;
 	u16 retransmits = h->t.retransmits;
 	u8 before = h->t.state;
 	struct xtcp_verdict v;

@@ -13,10 +13,18 @@ static const struct xtcp_params defaults = {
 #include "../../include/xtcp/params.h"
 };
 
+/* RACK and the tail loss probe: each round-trip time makes states of its own. */
+static void rack(struct xtcp_params *p, struct xtcp_tcb *wish)
+{
+	p->tcp_reordering = 2;
+}
+
 /* Two segments above a hole are enough. */
 static void sack(struct xtcp_params *p, struct xtcp_tcb *wish)
 {
 	p->tcp_reordering = 2;
+	p->tcp_early_retrans = 0;
+	p->tcp_recovery = 0;
 }
 
 static void reno(struct xtcp_params *p, struct xtcp_tcb *wish)
@@ -91,8 +99,11 @@ const struct scenario scenarios[] = {
 	{ .name = "reno", .what = "three segments without SACK",
 	  .prog = { "o|Sc", "l|ec" }, .polite = true, .tune = reno, .big = 3 * MSS,
 	  .loss = 2 },
-	{ .name = "sack", .what = "three segments with SACK",
+	{ .name = "sack", .what = "three segments with SACK, RFC 6675",
 	  .prog = { "o|Sc", "l|ec" }, .polite = true, .tune = sack, .big = 3 * MSS,
+	  .loss = 2 },
+	{ .name = "rack", .what = "two segments with RACK and the tail loss probe",
+	  .prog = { "o|Sc", "l|ec" }, .polite = true, .tune = rack, .big = 2 * MSS,
 	  .loss = 2 },
 	{ .name = "again", .what = "the same two ports twice; TIME-WAIT at the listener",
 	  .prog = { "o|ecosec", "l|csrc" }, .polite = true,

@@ -143,6 +143,88 @@ RAW_TEST(knob_reordering, "RFC 5681 3.2", T_XTCP)
 	peer_rx(p, 300, "A seq=1 len=1000");
 }
 
+/* Ten segments are out, SACKs allowed, and no timeout is near. */
+static void ten_out(struct peer *p, int write, const char *opts)
+{
+	int i;
+
+	sut_sysctl("tcp_rto_min_us", "3000000");
+	open_passive(p, opts);
+	sut_write(p, write);
+	for (i = 0; i < 10; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
+}
+
+/* The last segment came, the others did not: RACK gives them the reordering window. */
+RAW_TEST(knob_recovery_1, "RFC 8985 6", T_XTCP)
+{
+	sut_sysctl("tcp_recovery", "1");
+	sut_sysctl("tcp_early_retrans", "0");
+	ten_out(p, 10000, "mss=1000 sackok");
+	peer_tx(p, "A ack=1 sack=9001-10001");
+	peer_rx(p, 1000, "A seq=1 len=1000");
+}
+
+/* RFC 6675 wants two more. */
+RAW_TEST(knob_recovery_0, "RFC 6675", T_XTCP)
+{
+	sut_sysctl("tcp_recovery", "0");
+	sut_sysctl("tcp_early_retrans", "0");
+	ten_out(p, 10000, "mss=1000 sackok");
+	peer_tx(p, "A ack=1 sack=9001-10001");
+	peer_rx_none(p, 300);
+	peer_tx(p, "A ack=1 sack=7001-10001");
+	peer_rx(p, 1000, "A seq=1 len=1000");
+}
+
+/* The tail is probed long before the timeout. */
+RAW_TEST(knob_early_retrans_3, "RFC 8985 7", T_XTCP)
+{
+	long probes = sut_mib("TCPLossProbes");
+
+	sut_sysctl("tcp_early_retrans", "3");
+	ten_out(p, 10000, "mss=1000 sackok");
+	peer_rx(p, 1500, "A seq=9001 len=1000");
+	CHECK_EQ(sut_mib("TCPLossProbes"), probes + 1);
+}
+
+RAW_TEST(knob_early_retrans_0, "RFC 8985 7", T_XTCP)
+{
+	sut_sysctl("tcp_early_retrans", "0");
+	ten_out(p, 10000, "mss=1000 sackok");
+	peer_rx_none(p, 500);
+}
+
+/* The head goes again and is acknowledged: what comes next? */
+static void after_timeout(struct peer *p, const char *knob)
+{
+	int i;
+
+	sut_sysctl("tcp_frto", knob);
+	open_passive(p, "mss=1000");
+	sut_write(p, 20000);
+	for (i = 0; i < 10; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
+	peer_rx(p, 1000, "A seq=1 len=1000");
+	peer_tx(p, "A ack=1001");
+}
+
+RAW_TEST(knob_frto_2, "RFC 5682", T_XTCP)
+{
+	after_timeout(p, "2");
+	peer_rx(p, 300, "A seq=10001 len=1000");
+	peer_rx(p, 300, "A seq=11001 len=1000");
+	/* nothing of the flight was lost */
+	peer_tx(p, "A ack=2001");
+	peer_rx(p, 300, "A seq=12001");
+}
+
+RAW_TEST(knob_frto_0, "RFC 5682", T_XTCP)
+{
+	after_timeout(p, "0");
+	peer_rx(p, 300, "A seq=1001 len=1000");
+}
+
 /* How many of 8 segments go at once after 8 were acknowledged and a second of nothing? */
 static int burst_after_idle(struct peer *p, const char *knob)
 {

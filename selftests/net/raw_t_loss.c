@@ -47,6 +47,7 @@ RAW_TEST(fast_retransmit_sack, "4-37 RFC 6675", T_BOTH)
 {
 	long fast = sut_mib("TCPFastRetrans");
 
+	sut_sysctl("tcp_early_retrans", "0");
 	open_passive(p, "mss=1000 sackok");
 	ten_segments(p, 10000);
 	peer_tx(p, "A ack=1 sack=1001-2001");
@@ -62,6 +63,7 @@ RAW_TEST(fast_retransmit_sack, "4-37 RFC 6675", T_BOTH)
 
 RAW_TEST(fast_retransmit_two_holes, "RFC 6675", T_BOTH)
 {
+	sut_sysctl("tcp_early_retrans", "0");
 	open_passive(p, "mss=1000 sackok");
 	ten_segments(p, 10000);
 	peer_tx(p, "A ack=1 sack=1001-2001");
@@ -90,6 +92,7 @@ RAW_TEST(fast_retransmit_reno, "RFC 5681 3.2 RFC 6582", T_BOTH)
 
 RAW_TEST(limited_transmit, "RFC 3042", T_XTCP)
 {
+	sut_sysctl("tcp_early_retrans", "0");
 	open_passive(p, "mss=1000 sackok");
 	ten_segments(p, 20000);
 	peer_tx(p, "A ack=1 sack=1001-2001");

@@ -153,6 +153,7 @@ RAW_TEST(lost_one_of_ten, "4-37 4-12 4-5", T_BOTH)
 	int i, n = 0;
 
 	/* the fourth is lost: it alone comes again */
+	sut_sysctl("tcp_early_retrans", "0");
 	open_passive(p, "mss=1000 sackok");
 	sut_write(p, 10000);
 	while (p->sut_nxt != p->sut_isn + 10001)

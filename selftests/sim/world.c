@@ -112,11 +112,15 @@ static void pick_params(struct sim *s, struct xtcp_params *p)
 	p->tcp_moderate_rcvbuf = !!rnd_below(r, 4);
 	p->tcp_rfc1337 = !rnd_below(r, 4);
 	p->tcp_reordering = rnd_below(r, 4) ? 3 : 1 + rnd_below(r, 10);
+	p->tcp_recovery = rnd_below(r, 4) ? 1 : (int)rnd_below(r, 8);
+	p->tcp_early_retrans = rnd_below(r, 4) ? 3 : 0;
+	p->tcp_frto = rnd_below(r, 4) ? 2 : 0;
 	p->tcp_slow_start_after_idle = !!rnd_below(r, 4);
 	p->tcp_init_cwnd = rnd_below(r, 4) ? 10 : 1 + rnd_below(r, 40);
 	p->tcp_invalid_ratelimit = rnd_below(r, 4) ? 500 : rnd_below(r, 2000);
 	p->tcp_delack_min_ms = rnd_below(r, 4) ? 40 : rnd_below(r, 500);
-	p->tcp_syn_retries = rnd_below(r, 2) ? 5 : 12;
+	/* clients that retry in step share a backlog of one: each gets its turn in the end */
+	p->tcp_syn_retries = rnd_below(r, 2) && !s->calm ? 5 : 12;
 	p->tcp_synack_retries = rnd_below(r, 2) ? 5 : 12;
 	p->tcp_stdurg = !rnd_below(r, 8);
 	p->tcp_timewait_ms = rnd_below(r, 4) ? 60000 : rnd_below(r, 120000);

@@ -160,6 +160,7 @@ static void sack_recovery(void)
 	struct u u;
 
 	flight(&u, true);
+	u.p.tcp_recovery = 0;
 	/* segments 2 and 5 lost */
 	ack(&u, 2, 0, 0);
 	u_clear(&u);

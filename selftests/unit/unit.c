@@ -360,7 +360,7 @@ int main(int argc, char **argv)
 		{ "keepalive", test_keepalive },
 		{ "window", test_window }, { "nagle", test_nagle },
 		{ "ack_policy", test_ack_policy }, { "probe", test_probe },
-		{ "sack_gen", test_sack_gen }, { "recovery", test_recovery },
+		{ "sack_gen", test_sack_gen }, { "recovery", test_recovery }, { "rack", test_rack },
 		{ "icmp", test_icmp }, { "wheel", test_wheel },
 		{ "cookie", test_cookie },
 		{ "pair", test_pair },

@@ -94,6 +94,7 @@ void test_ack_policy(void);
 void test_probe(void);
 void test_sack_gen(void);
 void test_recovery(void);
+void test_rack(void);
 void test_icmp(void);
 void test_wheel(void);
 void test_cookie(void);

@@ -57,7 +57,7 @@ static void ack_rtt(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us)
 /* RFC 5681 2: what makes an ACK a duplicate. */
 static bool is_dup(const struct xtcp_tcb *t, const struct xtcp_seg *g, u32 wnd_before)
 {
-	return g->ack == t->s.snd_una && t->n_txq && !g->len &&
+	return g->ack == t->s.snd_una && !g->len &&
 	       !(g->flags & (XTCP_SYN | XTCP_FIN)) && t->snd_wnd == wnd_before;
 }
 
@@ -85,7 +85,8 @@ static void ack_progress(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 no
 static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		     struct xtcp_verdict *v)
 {
-	struct xtcp_ackctx c = { .prior_una = t->s.snd_una, .now_us = now_us };
+	struct xtcp_ackctx c = { .prior_una = t->s.snd_una, .prior_fack = t->fack,
+				 .now_us = now_us };
 	u32 wnd_before = t->snd_wnd;
 
 	c.has_ts = t->ts_ok && g->opt.has_ts;
@@ -98,13 +99,16 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	}
 	c.sacked = xtcp_sack_arrives(t, g, &c, v);
 	/* RFC 6675 2: with SACK, a duplicate is an ACK that brings SACK news */
-	if (!c.acked)
-		c.dup = t->sack_ok ? c.sacked > 0 : is_dup(t, g, wnd_before);
+	if (!c.acked) {
+		c.again = is_dup(t, g, wnd_before);
+		c.dup = t->sack_ok ? c.sacked > 0 : c.again && t->n_txq;
+	}
 	ack_rtt(t, &c, now_us);
 	if (t->syn_acked)
 		xtcp_recovery_ack(t, &c, now_us, v);
 	if (c.acked)
 		ack_progress(t, &c, now_us, v);
+	xtcp_recovery_timer(t, &c, now_us);
 	if (t->snd_wnd > wnd_before)
 		v->flags |= XTCP_V_WAKE_WR;
 }
@@ -131,6 +135,8 @@ static void ack_syn(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	t->retrans_us = 0;
 	t->prior_cwnd = 0;
 	t->high_seq = t->s.snd_una - 1;
+	t->fack = t->s.snd_una;
+	t->newest_us = 0;
 	xtcp_ca_set(t, XTCP_CA_OPEN);
 	if (t->n_txq)
 		xtcp_rto_arm(t, now_us);
@@ -148,7 +154,8 @@ static void ack_syn(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		    struct xtcp_verdict *v)
 {
-	struct xtcp_ackctx c = { .now_us = now_us, .prior_una = t->s.snd_una };
+	struct xtcp_ackctx c = { .now_us = now_us, .prior_una = t->s.snd_una,
+				 .prior_fack = t->fack };
 
 	if (!ack_acceptable(t, g, now_us, v))
 		return false;
@@ -159,8 +166,11 @@ bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		ack_syn(t, g, now_us, v);
 	} else if (seq_lt(g->ack, t->s.snd_una)) {
 		/* an old duplicate: only its SACK blocks may be news */
-		if (xtcp_sack_arrives(t, g, &c, v))
+		c.sacked = xtcp_sack_arrives(t, g, &c, v);
+		if (c.sacked) {
 			xtcp_recovery_ack(t, &c, now_us, v);
+			xtcp_recovery_timer(t, &c, now_us);
+		}
 	} else {
 		if (!g->len)
 			xtcp_count(v, XTCP_MIB_PURE_ACKS);

@@ -28,9 +28,16 @@ struct xtcp_ackctx {
 	u64 sent_us;		/* transmission of the oldest acked range, never resent; 0: none */
 	u64 sack_us;		/* transmission of a range newly sacked, never resent; 0: none */
 	u64 resent_us;		/* newest retransmission among what was acked; 0: none */
+	u32 fresh;		/* of acked, what no SACK had told of */
+	u32 prior_fack;		/* fack before this ACK */
+	u32 dsack_start, dsack_end;	/* with dsack */
+	u32 reo_left_us;	/* RACK wants to look again then; 0: not */
 	bool has_ts;
 	bool dup;		/* duplicate ACK by RFC 5681 2, or new SACK information */
 	bool dsack;
+	bool again;		/* the ACK of before once more: no data, the same window */
+	bool reord;		/* something came after what was sent later */
+	bool orig;		/* of what was sent once and before high_seq something came */
 };
 
 static inline void xtcp_count(struct xtcp_verdict *v, enum xtcp_mib m)
@@ -100,10 +107,10 @@ void xtcp_txq_append(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us);
 void xtcp_txq_ack(struct xtcp_tcb *t, u32 ack, struct xtcp_ackctx *c);
 void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us);
 void xtcp_txq_all_lost(struct xtcp_tcb *t, bool forget_sacks);
+void xtcp_txq_none_lost(struct xtcp_tcb *t, bool resent);
+void xtcp_txq_orig_lost(struct xtcp_tcb *t);
 struct xtcp_rng *xtcp_txq_next_lost(const struct xtcp_tcb *t);
 void xtcp_txq_mark_head(struct xtcp_tcb *t);
-
-void xtcp_rng_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u64 now_us);
 
 /* oooq.c */
 enum xtcp_ooo { XTCP_OOO_KEPT, XTCP_OOO_DUP, XTCP_OOO_FULL };
@@ -116,11 +123,32 @@ u32 xtcp_sack_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_
 		      struct xtcp_verdict *v);
 void xtcp_sack_detect(struct xtcp_tcb *t);
 
+/* rack.c */
+bool xtcp_rack_on(const struct xtcp_tcb *t);
+void xtcp_rack_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 end,
+		       struct xtcp_ackctx *c);
+void xtcp_rack_dsack(struct xtcp_tcb *t, const struct xtcp_ackctx *c);
+void xtcp_rack_recovered(struct xtcp_tcb *t);
+u32 xtcp_rack_detect(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
+bool xtcp_tlp_ok(const struct xtcp_tcb *t);
+void xtcp_tlp_arm(struct xtcp_tcb *t, u64 now_us);
+void xtcp_tlp_sent(struct xtcp_tcb *t, bool retrans);
+bool xtcp_tlp_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c);
+
+/* undo.c */
+bool xtcp_undo_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_verdict *v);
+void xtcp_undo(struct xtcp_tcb *t, enum xtcp_mib why, struct xtcp_verdict *v);
+void xtcp_frto_begin(struct xtcp_tcb *t);
+bool xtcp_frto_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c);
+
 /* recovery.c */
+void xtcp_recovery_end(struct xtcp_tcb *t);
+void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 u32 xtcp_pipe(const struct xtcp_tcb *t);
 u32 xtcp_cwnd_room(const struct xtcp_tcb *t);
-void xtcp_recovery_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
+void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 		       struct xtcp_verdict *v);
+void xtcp_recovery_timer(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us);
 void xtcp_recovery_rto(struct xtcp_tcb *t, struct xtcp_verdict *v);
 void xtcp_ca_set(struct xtcp_tcb *t, enum xtcp_ca_state s);
 
@@ -134,6 +162,9 @@ void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us);
 u64 xtcp_init_rto_us(const struct xtcp_params *p, u32 sock_ms, bool synack);
 bool xtcp_syn_spent(const struct xtcp_tcb *t, u64 now_us);
 void xtcp_rto_arm(struct xtcp_tcb *t, u64 now_us);
+void xtcp_early_arm(struct xtcp_tcb *t, enum xtcp_rexmit_kind kind, u64 us, u64 now_us);
+void xtcp_rto_again(struct xtcp_tcb *t, u64 now_us);
+void xtcp_early_off(struct xtcp_tcb *t);
 void xtcp_persist_arm(struct xtcp_tcb *t, u64 now_us);
 u64 xtcp_user_timeout_left(const struct xtcp_tcb *t, u64 now_us);
 bool xtcp_retries_spent(const struct xtcp_tcb *t, u32 limit, u64 now_us);

@@ -136,6 +136,37 @@ static bool out_probe(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 		     now_us, x);
 }
 
+/*
+ * The tail loss probe (RFC 8985 7.3): new data if there is any that may go,
+ * beyond cwnd and Nagle but not beyond the window, else the last segment again.
+ */
+static bool out_tlp(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	u32 mss = xtcp_eff_mss(t), edge = xtcp_wnd_end(t), nxt = t->s.snd_nxt, len, end;
+	const struct xtcp_rng *r;
+	bool fin;
+
+	if (!t->tlp_due)
+		return false;
+	t->tlp_due = 0;
+	if (!t->n_txq || !t->syn_acked || t->ca_state != XTCP_CA_OPEN)
+		return false;
+	if (!t->fin_sent && t->write_seq != nxt && seq_gt(edge, nxt)) {
+		len = min_t(u32, min_t(u32, t->write_seq - nxt, edge - nxt), mss);
+		fin = t->fin_queued && nxt + len == t->write_seq && seq_gt(edge, nxt + len);
+		t->tlp_due = 1;
+		return build(t, XTCP_X_NEW, nxt, len, fin ? XTCP_FIN : 0, now_us, x);
+	}
+	r = list_last_entry(&t->txq, struct xtcp_rng, link);
+	fin = t->fin_sent && r->end == t->write_seq + 1;
+	end = r->end - fin;
+	len = min_t(u32, end - r->seq, mss);
+	if (r->sacked || r->lost || seq_gt(r->end, edge))
+		return false;
+	t->tlp_due = 1;
+	return build(t, XTCP_X_REXMIT, end - len, len, fin ? XTCP_FIN : 0, now_us, x);
+}
+
 /* How much of a lost range may go now; 0: nothing. */
 static u32 rexmit_len(const struct xtcp_tcb *t, const struct xtcp_rng *r, u32 want, u32 mss)
 {
@@ -282,8 +313,8 @@ bool xtcp_output_next(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 	if (t->state == XTCP_CLOSE || t->state == XTCP_LISTEN)
 		return false;
 	if (t->state != XTCP_TIME_WAIT) {
-		if (out_syn(t, now_us, x) || out_probe(t, now_us, x) || out_rexmit(t, now_us, x) ||
-		    out_new(t, now_us, x, &limited))
+		if (out_syn(t, now_us, x) || out_probe(t, now_us, x) || out_tlp(t, now_us, x) ||
+		    out_rexmit(t, now_us, x) || out_new(t, now_us, x, &limited))
 			return true;
 	}
 	if (out_ack(t, now_us, x))
@@ -302,8 +333,8 @@ static void sent_new(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 	t->cork_due = 0;
 	t->force_send = 0;
 	t->deadline_us[XTCP_T_CORK] = 0;
-	if (was_idle || t->rexmit_probe || !t->deadline_us[XTCP_T_REXMIT]) {
-		if (t->rexmit_probe) {
+	if (was_idle || t->rexmit_kind == XTCP_RT_PERSIST || !t->deadline_us[XTCP_T_REXMIT]) {
+		if (t->rexmit_kind == XTCP_RT_PERSIST) {
 			t->backoff = 0;
 			t->probes_out = 0;
 		}
@@ -313,19 +344,24 @@ static void sent_new(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 		}
 		xtcp_rto_arm(t, now_us);
 	}
+	if (t->rexmit_kind != XTCP_RT_REO && xtcp_tlp_ok(t))
+		xtcp_tlp_arm(t, now_us);
 }
 
 static void sent_rexmit(struct xtcp_tcb *t, u32 seq, u32 end, u32 segs, u64 now_us)
 {
 	xtcp_txq_resent(t, seq, end, now_us);
-	t->force_rexmit = 0;
 	t->bytes_retrans += end - seq;
 	t->total_retrans += segs;
+	if (t->tlp_due)
+		return;
+	t->force_rexmit = 0;
+	t->undo_bytes += end - seq;
 	if (!t->retrans_us)
 		t->retrans_us = now_us;
 	/* after a timeout it has been running since the moment it was due */
 	if (seq == t->s.snd_una && !t->rto_fired)
-		xtcp_rto_arm(t, now_us);
+		xtcp_rto_again(t, now_us);
 	t->rto_fired = 0;
 }
 
@@ -350,6 +386,8 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 		t->bytes_sent += x->len;
 		t->lsnd_us = now_us;
 	}
+	if (t->ca_state == XTCP_CA_RECOVERY)
+		t->prr_out += x->len;
 	switch ((enum xtcp_xmit_kind)x->kind) {
 	case XTCP_X_NEW:
 		sent_new(t, x->seq, end, now_us);
@@ -358,9 +396,13 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 		/* it answers what just came: ACKs may wait for the next answer */
 		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us)
 			t->pingpong = 1;
+		if (t->tlp_due)
+			xtcp_tlp_sent(t, false);
 		break;
 	case XTCP_X_REXMIT:
 		sent_rexmit(t, x->seq, end, segs, now_us);
+		if (t->tlp_due)
+			xtcp_tlp_sent(t, true);
 		break;
 	case XTCP_X_PROBE:
 		t->probe_due = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loss recovery: RFC 6675 where the peer sends SACK, NewReno (RFC 6582) where
- * it does not, limited transmit (RFC 3042) by way of the pipe in both, Eifel
- * detection (RFC 3522) by timestamps.
+ * Loss recovery: RACK-TLP (RFC 8985, rack.c) where the peer sends SACK, or RFC
+ * 6675 if tcp_recovery asks for it; NewReno (RFC 6582) where it does not.
+ * Limited transmit (RFC 3042) comes by way of the pipe in all of them, the rate
+ * of recovery is PRR's (RFC 6937bis). What turns out to be no loss: undo.c.
  *
  * cwnd is compared with the pipe, never inflated: without SACK each duplicate
  * ACK takes one segment out of the pipe.
@@ -55,78 +56,147 @@ static void save_window(struct xtcp_tcb *t)
 	t->prior_cwnd = t->cwnd;
 	t->prior_ssthresh = t->ssthresh;
 	t->undo_una = t->s.snd_una;
+	t->undo_bytes = 0;
 	t->retrans_us = 0;
 }
 
-static void enter_recovery(struct xtcp_tcb *t, struct xtcp_verdict *v)
+/*
+ * Proportional Rate Reduction (RFC 6937bis): while more than ssthresh is in
+ * flight the share of what arrives that brings it down there in one round
+ * trip, then no more than arrives, and a segment beside it if no loss came to
+ * light. All in bytes and summed up, so that rounding to segments loses nothing.
+ */
+static void prr(struct xtcp_tcb *t, u32 delivered, bool safe)
 {
+	u32 mss = max_t(u32, t->mss_now, 1), pipe = xtcp_pipe(t);
+	u64 target = (u64)t->ssthresh * mss, room;
+
+	t->prr_delivered += delivered;
+	if (pipe > target) {
+		room = div_u64(t->prr_delivered * target + t->prr_fs - 1, t->prr_fs);
+		room -= min_t(u64, room, t->prr_out);
+	} else {
+		room = t->prr_delivered - min_t(u32, t->prr_delivered, t->prr_out);
+		room = max_t(u64, room, delivered) + (safe ? mss : 0);
+		room = min_t(u64, room, target - pipe);
+	}
+	if (!t->prr_out)
+		room = max_t(u64, room, mss);
+	t->cwnd = max_t(u32, div_u64(pipe + room, mss), 1);
+}
+
+/* What duplicate ACKs tell where there is no SACK. */
+static u32 dup_bytes(const struct xtcp_tcb *t)
+{
+	return t->sack_ok ? 0 : (u32)t->dupacks * t->mss_now;
+}
+
+static void enter_recovery(struct xtcp_tcb *t, u32 delivered, struct xtcp_verdict *v)
+{
+	u32 before = t->sacked_bytes + dup_bytes(t), flight = t->s.snd_nxt - t->s.snd_una;
+
 	save_window(t);
 	t->ssthresh = t->cc->ssthresh(t);
-	t->cwnd = t->ssthresh;
 	t->cwnd_cnt = 0;
 	t->high_seq = t->s.snd_nxt;
 	t->force_rexmit = 1;
-	xtcp_txq_mark_head(t);
+	if (!xtcp_rack_on(t))
+		xtcp_txq_mark_head(t);
 	xtcp_ca_set(t, XTCP_CA_RECOVERY);
 	xtcp_count(v, t->sack_ok ? XTCP_MIB_SACK_RECOVERY : XTCP_MIB_RENO_RECOVERY);
 	xtcp_count(v, XTCP_MIB_FAST_RETRANS);
+	/* RecoverFS: what is in flight, with what came by this ACK and nothing that came before */
+	t->prr_fs = max_t(u32, flight - min_t(u32, flight, before) + delivered, 1);
+	t->prr_delivered = 0;
+	t->prr_out = 0;
+	prr(t, delivered, false);
 }
 
-static void end_recovery(struct xtcp_tcb *t)
+/**
+ * xtcp_recovery_end - nothing is deemed lost any more
+ * @t: block; cwnd and ssthresh are as they shall be
+ *
+ * What there is to undo stays known: a DSACK may come later.
+ */
+void xtcp_recovery_end(struct xtcp_tcb *t)
 {
-	if (t->ca_state == XTCP_CA_RECOVERY)
-		t->cwnd = min_t(u32, t->cwnd, t->ssthresh);
 	t->dupacks = 0;
-	t->prior_cwnd = 0;
+	t->frto = 0;
 	t->retrans_us = 0;
 	xtcp_ca_set(t, t->sacked_bytes ? XTCP_CA_DISORDER : XTCP_CA_OPEN);
 }
 
-/*
- * RFC 3522: the ACK echoes a timestamp older than the first retransmission, so
- * the original was delivered after all.
- */
-static bool try_undo(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_verdict *v)
+/* All that was in flight when the loss was seen is acknowledged. */
+static void recovered(struct xtcp_tcb *t)
 {
-	struct xtcp_rng *r;
-
-	if (!c->acked || !c->has_ts || !c->tsecr || !t->prior_cwnd || !t->retrans_us ||
-	    c->prior_una != t->undo_una ||
-	    !seq_lt(c->tsecr, xtcp_ts_now(t->ts_off, t->retrans_us)))
-		return false;
-	list_for_each_entry(r, &t->txq, link)
-		if (r->lost)
-			xtcp_rng_mark(t, r, false, false, r->xmits > 1);
-	t->cwnd = max_t(u32, t->cwnd, t->prior_cwnd);
-	t->ssthresh = max_t(u32, t->ssthresh, t->prior_ssthresh);
-	t->force_rexmit = 0;
-	if (t->ca_state == XTCP_CA_LOSS)
-		xtcp_count(v, XTCP_MIB_SPURIOUS_RTOS);
-	end_recovery(t);
-	return true;
+	/* RFC 6937bis: where PRR was heading to */
+	if (t->ca_state == XTCP_CA_RECOVERY)
+		t->cwnd = t->ssthresh;
+	xtcp_rack_recovered(t);
+	xtcp_recovery_end(t);
 }
 
-/* RFC 6582 3.2 step 3: a partial ACK exposes the next loss and deflates. */
-static void partial_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c)
+/* A tail loss probe filled the only hole, and nobody noticed: it was a loss (RFC 8985 7.4.2). */
+static void probe_repaired(struct xtcp_tcb *t, struct xtcp_verdict *v)
 {
-	u32 segs = xtcp_segs_of(t, c->acked);
-
-	if (t->sack_ok) {
-		xtcp_sack_detect(t);
-		/* rule 3 of NextSeg(), RFC 6675 4: a hole that outlived a round trip */
-		if (t->sacked_bytes && !xtcp_txq_head(t)->retrans)
-			xtcp_txq_mark_head(t);
+	xtcp_count(v, XTCP_MIB_LOSS_PROBE_RECOVERY);
+	if (t->ca_state > XTCP_CA_DISORDER)
 		return;
-	}
+	t->ssthresh = t->cc->ssthresh(t);
+	t->cwnd = min_t(u32, t->cwnd, t->ssthresh);
+	t->cwnd_cnt = 0;
+	t->prior_cwnd = 0;
+}
+
+/* Losses by SACK: RFC 8985, or RFC 6675. */
+static void detect(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verdict *v)
+{
+	if (xtcp_rack_on(t))
+		c->reo_left_us = xtcp_rack_detect(t, c->now_us, v);
+	else if (t->sack_ok)
+		xtcp_sack_detect(t);
+}
+
+/*
+ * RFC 6582 3.2 step 3: a partial ACK exposes the next loss. Returns how many
+ * bytes are known to have arrived with it.
+ */
+static u32 reno_partial(struct xtcp_tcb *t, const struct xtcp_ackctx *c)
+{
+	u32 segs = xtcp_segs_of(t, c->acked), known;
+
 	/* one of them was the retransmission, the others were dupacks */
-	t->dupacks -= min_t(u32, t->dupacks, segs ? segs - 1 : 0);
+	known = min_t(u32, t->dupacks, segs ? segs - 1 : 0);
+	t->dupacks -= known;
 	xtcp_txq_mark_head(t);
 	t->force_rexmit = 1;
+	return c->acked - min_t(u64, c->acked, (u64)known * t->mss_now);
 }
 
-static void open_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_verdict *v)
+static void recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verdict *v)
 {
+	u32 lost = t->lost_bytes, delivered = c->fresh + c->sacked;
+
+	if (t->sack_ok) {
+		detect(t, c, v);
+		/* rule 3 of NextSeg(), RFC 6675 4: a hole that outlived a round trip */
+		if (c->acked && !xtcp_rack_on(t) && t->sacked_bytes && !xtcp_txq_head(t)->retrans)
+			xtcp_txq_mark_head(t);
+	} else if (c->acked) {
+		delivered = reno_partial(t, c);
+	} else if (c->dup && t->dupacks < 65535) {
+		t->dupacks++;
+		delivered = t->mss_now;
+	}
+	if (delivered)
+		prr(t, delivered, c->acked && t->lost_bytes <= lost);
+}
+
+static void open_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verdict *v)
+{
+	u32 lost = t->lost_bytes;
 	struct xtcp_rng *r;
+	bool loss;
 
 	if (c->acked)
 		t->dupacks = 0;
@@ -140,11 +210,14 @@ static void open_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtc
 	/* RFC 6582 3.2 step 1: dupacks that the last recovery caused are none */
 	if (!t->sack_ok && seq_leq(t->s.snd_una, t->high_seq))
 		return;
-	if (t->sack_ok)
-		xtcp_sack_detect(t);
+	detect(t, c, v);
 	r = xtcp_txq_head(t);
-	if (t->dupacks >= XTCP_P(t, tcp_reordering) || (r->lost && !r->sacked))
-		enter_recovery(t, v);
+	if (xtcp_rack_on(t))
+		loss = t->lost_bytes > lost;
+	else
+		loss = t->dupacks >= XTCP_P(t, tcp_reordering) || (r->lost && !r->sacked);
+	if (loss)
+		enter_recovery(t, t->sack_ok ? c->fresh + c->sacked : t->mss_now, v);
 }
 
 /* May cwnd grow? Only if it was what held us (RFC 7661 4.1). */
@@ -164,16 +237,23 @@ static void grow(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
 /**
  * xtcp_recovery_ack - what an acceptable ACK means for loss recovery and cwnd
  * @t: block; snd_una, txq and scoreboard are up to date
- * @c: the ACK
+ * @c: the ACK; xtcp_recovery_timer() has to follow
  * @now_us: now
  * @v: verdict
  */
-void xtcp_recovery_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
+void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 		       struct xtcp_verdict *v)
 {
-	if (t->ca_state >= XTCP_CA_RECOVERY && !try_undo(t, c, v) &&
+	if (xtcp_tlp_ack(t, c))
+		probe_repaired(t, v);
+	if (c->reord && t->sack_ok) {
+		t->reord_seen++;
+		xtcp_count(v, XTCP_MIB_SACK_REORDER);
+	}
+	xtcp_rack_dsack(t, c);
+	if (!xtcp_undo_ack(t, c, v) && t->ca_state >= XTCP_CA_RECOVERY &&
 	    seq_geq(t->s.snd_una, t->high_seq))
-		end_recovery(t);
+		recovered(t);
 	grow(t, c, now_us, v);
 	switch ((enum xtcp_ca_state)t->ca_state) {
 	case XTCP_CA_OPEN:
@@ -181,24 +261,60 @@ void xtcp_recovery_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_
 		open_ack(t, c, v);
 		break;
 	case XTCP_CA_RECOVERY:
-		if (c->acked)
-			partial_ack(t, c);
-		else if (t->sack_ok)
-			xtcp_sack_detect(t);
-		else if (c->dup && t->dupacks < 65535)
-			t->dupacks++;
+		recovery_ack(t, c, v);
 		break;
 	case XTCP_CA_LOSS:
-		/* all is marked lost already; slow start sends it again */
 		if (c->acked)
 			t->retrans_us = 0;
-		if (t->sack_ok)
-			xtcp_sack_detect(t);
+		/* all is marked lost, unless F-RTO doubts it; slow start sends it again */
+		if (!xtcp_frto_ack(t, c))
+			detect(t, c, v);
 		break;
 	}
 	/* keep "recover" within reach of the sequence comparison */
 	if (t->ca_state <= XTCP_CA_DISORDER && seq_gt(t->s.snd_una, t->high_seq + (1U << 30)))
 		t->high_seq = t->s.snd_una - 1;
+}
+
+/**
+ * xtcp_recovery_timer - the ACK has been dealt with: which timer comes next?
+ * @t: block; the retransmission timeout has been restarted if snd_una moved
+ * @c: the ACK
+ * @now_us: now
+ */
+void xtcp_recovery_timer(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us)
+{
+	if (!t->n_txq || !t->syn_acked)
+		return;
+	if (c->reo_left_us)
+		xtcp_early_arm(t, XTCP_RT_REO, c->reo_left_us, now_us);
+	else if (!xtcp_tlp_ok(t))
+		xtcp_early_off(t);
+	else if (c->acked || t->rexmit_kind == XTCP_RT_REO)
+		xtcp_tlp_arm(t, now_us);
+}
+
+/**
+ * xtcp_recovery_reo - the time to tell reordering from loss is over (RFC 8985 6.3)
+ * @t: block, something is in flight; XTCP_T_REXMIT is the retransmission timeout again
+ * @now_us: now
+ * @v: verdict
+ */
+void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
+{
+	u32 lost = t->lost_bytes, left_us;
+
+	if (!xtcp_rack_on(t) || t->frto)
+		return;
+	left_us = xtcp_rack_detect(t, now_us, v);
+	if (t->lost_bytes > lost) {
+		if (t->ca_state <= XTCP_CA_DISORDER)
+			enter_recovery(t, 0, v);
+		else if (t->ca_state == XTCP_CA_RECOVERY)
+			prr(t, 0, false);
+	}
+	if (left_us)
+		xtcp_early_arm(t, XTCP_RT_REO, left_us, now_us);
 }
 
 /**
@@ -211,9 +327,9 @@ void xtcp_recovery_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_
  */
 void xtcp_recovery_rto(struct xtcp_tcb *t, struct xtcp_verdict *v)
 {
-	bool reneged = xtcp_txq_head(t)->sacked;
+	bool reneged = xtcp_txq_head(t)->sacked, first = t->ca_state <= XTCP_CA_DISORDER;
 
-	if (t->ca_state <= XTCP_CA_DISORDER || seq_leq(t->high_seq, t->s.snd_una)) {
+	if (first || seq_leq(t->high_seq, t->s.snd_una)) {
 		save_window(t);
 		t->ssthresh = t->cc->ssthresh(t);
 	} else if (t->ca_state == XTCP_CA_RECOVERY) {
@@ -224,7 +340,12 @@ void xtcp_recovery_rto(struct xtcp_tcb *t, struct xtcp_verdict *v)
 	t->cwnd_cnt = 0;
 	t->dupacks = 0;
 	t->high_seq = t->s.snd_nxt;
+	t->tlp_out = 0;
+	t->tlp_due = 0;
+	t->frto = 0;
 	xtcp_txq_all_lost(t, reneged);
+	if (first && !reneged && XTCP_P(t, tcp_frto))
+		xtcp_frto_begin(t);
 	t->force_rexmit = 1;
 	xtcp_ca_set(t, XTCP_CA_LOSS);
 	xtcp_count(v, XTCP_MIB_TIMEOUTS);

@@ -106,9 +106,43 @@ static void rexmit_at(struct xtcp_tcb *t, u64 us, u64 now_us)
 /* Something is in flight: the retransmission timer runs from now. */
 void xtcp_rto_arm(struct xtcp_tcb *t, u64 now_us)
 {
-	t->rexmit_probe = 0;
+	t->rexmit_kind = XTCP_RT_RTO;
 	t->rto_fired = 0;
 	rexmit_at(t, xtcp_rto_now_us(t), now_us);
+}
+
+/* What came before the retransmission timeout is not to come: that is the timer again. */
+void xtcp_early_off(struct xtcp_tcb *t)
+{
+	if (t->rexmit_kind != XTCP_RT_TLP && t->rexmit_kind != XTCP_RT_REO)
+		return;
+	t->rexmit_kind = XTCP_RT_RTO;
+	if (t->deadline_us[XTCP_T_REXMIT])
+		t->deadline_us[XTCP_T_REXMIT] += t->rto_after_us;
+}
+
+/* @us from now, if the retransmission timeout comes no sooner, @kind is due (RFC 8985 6.3, 7.2). */
+void xtcp_early_arm(struct xtcp_tcb *t, enum xtcp_rexmit_kind kind, u64 us, u64 now_us)
+{
+	u64 at = now_us + max_t(u64, us, 1), rto_at;
+
+	xtcp_early_off(t);
+	rto_at = t->deadline_us[XTCP_T_REXMIT];
+	if (t->rexmit_kind != XTCP_RT_RTO || at > rto_at)
+		return;
+	t->rexmit_kind = kind;
+	t->rto_after_us = rto_at - at;
+	t->deadline_us[XTCP_T_REXMIT] = at;
+}
+
+/* The head goes again: its timeout runs from now, behind the reordering window if there is one. */
+void xtcp_rto_again(struct xtcp_tcb *t, u64 now_us)
+{
+	u64 reo_at = t->rexmit_kind == XTCP_RT_REO ? t->deadline_us[XTCP_T_REXMIT] : 0;
+
+	xtcp_rto_arm(t, now_us);
+	if (reo_at)
+		xtcp_early_arm(t, XTCP_RT_REO, reo_at > now_us ? reo_at - now_us : 0, now_us);
 }
 
 /* Nothing is in flight and the window stands in the way (3.8.6.1). */
@@ -117,7 +151,7 @@ void xtcp_persist_arm(struct xtcp_tcb *t, u64 now_us)
 	u64 max_us = (u64)XTCP_P(t, tcp_rto_max_ms) * 1000;
 	u64 us = max_t(u64, t->rto_us, XTCP_P(t, tcp_rto_min_us));
 
-	t->rexmit_probe = 1;
+	t->rexmit_kind = XTCP_RT_PERSIST;
 	if (!t->una_us)
 		t->una_us = now_us;
 	rexmit_at(t, min_t(u64, us << min_t(u8, t->backoff, 20), max_us), now_us);

@@ -29,7 +29,7 @@ static u32 sack_mark(struct xtcp_tcb *t, u32 start, u32 end, struct xtcp_ackctx 
 		 */
 		if (r->xmits == 1 && !r->lost && !c->sack_us)
 			c->sack_us = r->xmit_us;
-		xtcp_rng_arrived(t, r, c->now_us);
+		xtcp_rack_arrived(t, r, r->end, c);
 		xtcp_rng_mark(t, r, true, false, false);
 		news += xtcp_rng_len(r);
 		t->delivered += xtcp_segs_of(t, xtcp_rng_len(r));
@@ -52,7 +52,7 @@ static bool is_dsack(const struct xtcp_seg *g)
  * xtcp_sack_arrives - take in the SACK blocks of an acceptable ACK
  * @t: block, snd_una already advanced
  * @g: segment
- * @c: gets dsack
+ * @c: gets dsack and what came first
  * @v: verdict, for counters
  *
  * A block that is empty, reversed or outside what is in flight is ignored.
@@ -68,7 +68,9 @@ u32 xtcp_sack_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_
 	if (!t->sack_ok || !g->opt.nsack)
 		return 0;
 	if (is_dsack(g)) {
-		c->dsack = true;
+		c->dsack = seq_lt(g->opt.sack[0].start, g->opt.sack[0].end);
+		c->dsack_start = g->opt.sack[0].start;
+		c->dsack_end = g->opt.sack[0].end;
 		t->dsack_dups++;
 		xtcp_count(v, XTCP_MIB_DSACK_RECV);
 		i = 1;

@@ -107,6 +107,7 @@ void xtcp_tcb_init(struct xtcp_tcb *t, const struct xtcp_params *p, bool v6)
 	t->rcv_mss = XTCP_DEFAULT_MSS;
 	t->min_rtt_us = ~0U;
 	t->orphan_retries = -1;
+	t->reo_mult = 1;
 	t->write_seq = t->iss + 1;
 }
 
@@ -143,6 +144,7 @@ static void timers_clear(struct xtcp_tcb *t)
 	t->keep_due = 0;
 	t->force_rexmit = 0;
 	t->force_send = 0;
+	t->tlp_due = 0;
 	t->out_retry = 0;
 	t->rto_fired = 0;
 }
@@ -257,7 +259,7 @@ void xtcp_finish(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 	} else {
 		xtcp_ack_decide(t, now_us);
 		out = t->ack_now || t->probe_due || t->keep_due || t->force_rexmit ||
-		      t->lost_bytes || xtcp_pending(t) || t->s.snd_nxt == t->iss;
+		      t->tlp_due || t->lost_bytes || xtcp_pending(t) || t->s.snd_nxt == t->iss;
 	}
 	if (out)
 		v->flags |= XTCP_V_OUTPUT;

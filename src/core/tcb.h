@@ -78,6 +78,14 @@ enum xtcp_timer {
 	XTCP_NR_TIMERS
 };
 
+/* What XTCP_T_REXMIT is; TLP and REO come before a retransmission timeout. */
+enum xtcp_rexmit_kind {
+	XTCP_RT_RTO,		/* retransmission timeout */
+	XTCP_RT_PERSIST,	/* zero-window probe */
+	XTCP_RT_TLP,		/* tail loss probe (RFC 8985 7) */
+	XTCP_RT_REO,		/* the reordering window of a segment passes (RFC 8985 6.3) */
+};
+
 enum xtcp_ca_state { XTCP_CA_OPEN, XTCP_CA_DISORDER, XTCP_CA_RECOVERY, XTCP_CA_LOSS };
 
 struct xtcp_tcb;
@@ -92,6 +100,8 @@ struct xtcp_cc_ops {
 	u32 (*ssthresh)(struct xtcp_tcb *t);		/* new ssthresh on loss */
 	void (*cong_avoid)(struct xtcp_tcb *t, u32 acked_segs, u64 now_us);
 	void (*set_state)(struct xtcp_tcb *t, enum xtcp_ca_state s);	/* may be NULL */
+	/* the loss was none, cwnd and ssthresh are as before it; may be NULL */
+	void (*undo)(struct xtcp_tcb *t);
 };
 
 extern const struct xtcp_cc_ops xtcp_cc_reno;
@@ -138,6 +148,11 @@ struct xtcp_tcb {
 	   probe_due:1, keep_due:1,	/* a zero-window / keepalive probe is to be sent */
 	   out_retry:1,			/* XTCP_T_DELACK also retries a failed transmission */
 	   rto_fired:1;			/* XTCP_T_REXMIT already runs for the retransmission due */
+	u8 tlp_due:1,			/* a tail loss probe is to be sent */
+	   tlp_out:1,			/* one is out and not judged, up to tlp_end */
+	   tlp_retrans:1,		/* it was a retransmission */
+	   frto:2,			/* RFC 5682: which step the next ACK decides; 0: none */
+	   dsack_round:1;		/* a DSACK widened the reordering window, till dsack_seq */
 
 	/* ---- MSS and offload */
 	u16 adv_mss;			/* in our SYN: from the route's MTU */
@@ -181,7 +196,8 @@ struct xtcp_tcb {
 	u8 backoff;
 	u16 retransmits;		/* of the head, since progress */
 	u8 probes_out;			/* unanswered zero-window or keepalive probes */
-	u8 rexmit_probe:1;		/* XTCP_T_REXMIT is the persist timer */
+	u8 rexmit_kind;			/* enum xtcp_rexmit_kind: what XTCP_T_REXMIT is */
+	u32 rto_after_us;		/* TLP, REO: the timeout is due so long after it */
 	u64 retrans_us;			/* first retransmission of this episode, 0: none */
 	u64 deadline_us[XTCP_NR_TIMERS];/* 0: not armed */
 	u64 rcv_us;			/* last segment from the peer (keepalive) */
@@ -194,7 +210,15 @@ struct xtcp_tcb {
 	u32 high_seq;			/* snd_nxt when recovery began */
 	u32 undo_una;
 	u16 dupacks;
-	u64 newest_us;			/* latest transmission known to have arrived (RFC 8985) */
+	/* RFC 8985 6.2: RACK.xmit_ts, end_seq, rtt, fack; reo_wnd_mult, _persist, dsack_round */
+	u64 newest_us;			/* latest transmission known to have arrived, 0: none */
+	u32 newest_end, rack_rtt_us;
+	u32 fack;			/* highest sequence number the peer is known to hold */
+	u32 dsack_seq;
+	u8 reo_mult, reo_persist;
+	u32 tlp_end;			/* snd_nxt when the tail loss probe went out */
+	u32 prr_fs, prr_delivered, prr_out;	/* RFC 6937: RecoverFS and what came, went since */
+	u32 undo_bytes;			/* retransmitted since undo_una and not reported by DSACK */
 	u8 cwnd_limited:1;		/* the last window's worth filled cwnd */
 	u32 max_out, cwv_seq, cwnd_used;/* congestion window validation, RFC 7661's forerunner */
 	u64 cwnd_us;			/* when cwnd was last full */

@@ -89,6 +89,40 @@ static void rexmit_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xt
 	t->rto_fired = 1;
 }
 
+/* The flight's tail gets no answer (RFC 8985 7.3): the timeout waits for what the probe brings. */
+static void tlp_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
+{
+	t->rexmit_kind = XTCP_RT_RTO;
+	if (!xtcp_tlp_ok(t)) {
+		t->deadline_us[XTCP_T_REXMIT] = max_t(u64, due_us + t->rto_after_us, now_us + 1);
+		return;
+	}
+	xtcp_rto_arm(t, now_us);
+	t->tlp_due = 1;
+	xtcp_count(v, XTCP_MIB_LOSS_PROBES);
+}
+
+/* The reordering window has passed (RFC 8985 6.3): the timeout is due when it was before. */
+static void reo_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
+{
+	u64 at = max_t(u64, due_us + t->rto_after_us, now_us + 1);
+
+	t->rexmit_kind = XTCP_RT_RTO;
+	t->deadline_us[XTCP_T_REXMIT] = at;
+	xtcp_recovery_reo(t, now_us, v);
+}
+
+/* Something is in flight, and XTCP_T_REXMIT has fired. */
+static void flight_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
+{
+	if (t->rexmit_kind == XTCP_RT_TLP)
+		tlp_timeout(t, due_us, now_us, v);
+	else if (t->rexmit_kind == XTCP_RT_REO)
+		reo_timeout(t, due_us, now_us, v);
+	else
+		rexmit_timeout(t, due_us, now_us, v);
+}
+
 /* The window has been closed for too long: ask (3.8.6.1), or send what fits. */
 static void persist_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
 {
@@ -191,7 +225,7 @@ static void fire(struct xtcp_tcb *t, enum xtcp_timer which, u64 due_us, u64 now_
 	switch (which) {
 	case XTCP_T_REXMIT:
 		if (t->n_txq || !t->syn_acked)
-			rexmit_timeout(t, due_us, now_us, v);
+			flight_timeout(t, due_us, now_us, v);
 		else
 			persist_timeout(t, due_us, now_us, v);
 		break;

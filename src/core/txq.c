@@ -148,17 +148,6 @@ void xtcp_txq_append(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 	rng_account(t, r, 1);
 }
 
-/*
- * The peer has @r. RFC 8985 6.2 step 2: of a range sent twice the last
- * transmission is meant only if it could have come back by now.
- */
-void xtcp_rng_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u64 now_us)
-{
-	if (r->xmits > 1 && now_us - r->xmit_us < t->min_rtt_us)
-		return;
-	t->newest_us = max_t(u64, t->newest_us, r->xmit_us);
-}
-
 /* Remove what @ack covers and note what it says about the round-trip time. */
 void xtcp_txq_ack(struct xtcp_tcb *t, u32 ack, struct xtcp_ackctx *c)
 {
@@ -179,24 +168,32 @@ void xtcp_txq_ack(struct xtcp_tcb *t, u32 ack, struct xtcp_ackctx *c)
 		else if (!c->sent_us && !r->sacked && seq_leq(r->end, ack))
 			c->sent_us = r->xmit_us;
 		if (seq_gt(r->end, ack)) {
-			if (!r->sacked)
+			if (!r->sacked) {
+				xtcp_rack_arrived(t, r, ack, c);
+				c->fresh += ack - r->seq;
 				t->delivered += (ack - r->seq) / max_t(u32, t->mss_now, 1);
+			}
 			rng_account(t, r, -1);
 			r->seq = ack;
 			rng_account(t, r, 1);
 			break;
 		}
 		if (!r->sacked) {
-			xtcp_rng_arrived(t, r, c->now_us);
+			xtcp_rack_arrived(t, r, r->end, c);
+			c->fresh += xtcp_rng_len(r);
 			t->delivered += xtcp_segs_of(t, xtcp_rng_len(r));
 		}
 		txq_free(t, r);
 	}
 	if (c->resent_us)
 		c->sent_us = 0;
+	t->fack = seq_max(t->fack, ack);
 }
 
-/* [@seq, @end), inside one range, was transmitted again. */
+/*
+ * [@seq, @end), inside one range, was transmitted again. Without nodes the
+ * whole of the range counts as such.
+ */
 void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 {
 	struct xtcp_rng *r;
@@ -204,6 +201,11 @@ void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 	list_for_each_entry(r, &t->txq, link) {
 		if (seq_leq(r->end, seq))
 			continue;
+		if (seq_lt(r->seq, seq)) {
+			struct xtcp_rng *b = xtcp_rng_split(t, r, seq);
+
+			r = b ? b : r;
+		}
 		if (seq_lt(end, r->end))
 			xtcp_rng_split(t, r, end);
 		xtcp_rng_mark(t, r, r->sacked, false, !r->sacked);
@@ -243,6 +245,26 @@ void xtcp_txq_all_lost(struct xtcp_tcb *t, bool forget_sacks)
 		if (!r->sacked || forget_sacks)
 			xtcp_rng_mark(t, r, false, true, false);
 	txq_merge_lost(t);
+}
+
+/* What was deemed lost is not; what was sent twice is known as @resent says. */
+void xtcp_txq_none_lost(struct xtcp_tcb *t, bool resent)
+{
+	struct xtcp_rng *r;
+
+	list_for_each_entry(r, &t->txq, link)
+		if (r->lost)
+			xtcp_rng_mark(t, r, false, false, resent && r->xmits > 1);
+}
+
+/* F-RTO: the timeout was none too soon. What was out then and not repeated since is lost. */
+void xtcp_txq_orig_lost(struct xtcp_tcb *t)
+{
+	struct xtcp_rng *r;
+
+	list_for_each_entry(r, &t->txq, link)
+		if (!r->sacked && !r->retrans && seq_lt(r->seq, t->high_seq))
+			xtcp_rng_mark(t, r, false, true, false);
 }
 
 struct xtcp_rng *xtcp_txq_next_lost(const struct xtcp_tcb *t)

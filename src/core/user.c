@@ -251,7 +251,7 @@ void xtcp_user_keepalive(struct xtcp_tcb *t, u64 now_us)
 
 	if (!ms)
 		ms = XTCP_P(t, tcp_keepalive_time) * 1000ULL;
-	t->probes_out = t->rexmit_probe ? t->probes_out : 0;
+	t->probes_out = t->rexmit_kind == XTCP_RT_PERSIST ? t->probes_out : 0;
 	if (!t->keepalive || !t->syn_acked || t->state == XTCP_CLOSE ||
 	    t->state == XTCP_TIME_WAIT)
 		t->deadline_us[XTCP_T_KEEP] = 0;

@@ -70,8 +70,7 @@ static u8 conn_timer(const struct xtcp_tcb *t, u64 *when_us)
 {
 	*when_us = READ_ONCE(t->deadline_us[XTCP_T_REXMIT]);
 	if (*when_us)
-		/* a bit, which READ_ONCE() cannot read: either name is that of a moment ago */
-		return xtcp_racy_bit(t->rexmit_probe) ? TR_PROBE : TR_REXMIT;
+		return READ_ONCE(t->rexmit_kind) == XTCP_RT_PERSIST ? TR_PROBE : TR_REXMIT;
 	*when_us = READ_ONCE(t->deadline_us[XTCP_T_KEEP]);
 	if (*when_us)
 		return TR_KEEP;

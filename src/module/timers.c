@@ -17,11 +17,24 @@
 /* Longest wait asked of the kernel's timer: jiffies are 32 bits on some machines. */
 #define TIMER_MAX_US	(3600ULL * USEC_PER_SEC)
 
+static const char *rexmit_name(const struct xtcp_tcb *t)
+{
+	switch (t->rexmit_kind) {
+	case XTCP_RT_PERSIST:
+		return "persist";
+	case XTCP_RT_TLP:
+		return "tlp";
+	case XTCP_RT_REO:
+		return "reorder";
+	}
+	return "rexmit";
+}
+
 static const char *timer_name(const struct xtcp_tcb *t, unsigned int which)
 {
 	switch (which) {
 	case XTCP_T_REXMIT:
-		return t->rexmit_probe ? "persist" : "rexmit";
+		return rexmit_name(t);
 	case XTCP_T_DELACK:
 		return "delack";
 	case XTCP_T_KEEP:
@@ -37,7 +50,8 @@ static const char *timer_name(const struct xtcp_tcb *t, unsigned int which)
 /* Retransmissions or probes so far */
 static u32 timer_tries(const struct xtcp_tcb *t, unsigned int which)
 {
-	if (which == XTCP_T_KEEP || (which == XTCP_T_REXMIT && t->rexmit_probe))
+	if (which == XTCP_T_KEEP ||
+	    (which == XTCP_T_REXMIT && t->rexmit_kind == XTCP_RT_PERSIST))
 		return t->probes_out;
 	return which == XTCP_T_REXMIT ? t->retransmits : 0;
 }
