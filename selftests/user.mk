@@ -48,9 +48,9 @@ $(addprefix $(O)/,san/core opt/core san/unit san/sim opt/sim):
 	@mkdir -p $@
 
 $(O)/unit: $(call obj,san/unit,$(UNIT)) $(call obj,san/core,$(CORE))
-	@$(CC) $(SAN) -o $@ $^
+	@$(CC) $(SAN) -o $@ $^ -lm
 $(O)/sim-san: $(call obj,san/sim,$(SIM)) $(call obj,san/core,$(CORE))
-	@$(CC) $(SAN) -o $@ $^
+	@$(CC) $(SAN) -o $@ $^ -lm
 $(O)/sim: $(call obj,opt/sim,$(SIM)) $(call obj,opt/core,$(CORE))
 	@$(CC) -o $@ $^
 
