@@ -67,10 +67,11 @@ sim: $(O)/sim $(O)/sim-san
 million: $(O)/sim
 	$(O)/sim --count $(MILLION) --jobs $(JOBS) --stats
 
-check: unit sim explore mutants
+check: unit sim explore mutants flows
 
 clean:
 	rm -rf $(O)
 
 include $(T)explore/explore.mk
+include $(T)flows/flows.mk
 include $(T)fuzz/fuzz.mk
