@@ -90,8 +90,7 @@ enum xtcp_cc_event {
 
 /*
  * Congestion control, chosen per connection. All hooks run with the tcb
- * serialized. cwnd and ssthresh are in segments of mss_now. What is optional
- * may be NULL.
+ * serialized. cwnd and ssthresh are in segments of mss_now.
  *
  * Loss recovery sets cwnd at a loss and brings cwnd and ssthresh back when the
  * loss was none; here is what else changes then, and how cwnd grows.
@@ -100,17 +99,17 @@ struct xtcp_cc_ops {
 	const char *name;
 	u8 id;				/* enum xtcp_cc_id */
 	void (*init)(struct xtcp_tcb *t, u64 now_us);
-	/* the new ssthresh on loss; remembers what undo() needs */
-	u32 (*ssthresh)(struct xtcp_tcb *t);
+	u32 (*ssthresh)(struct xtcp_tcb *t);		/* new ssthresh on loss */
 	/*
 	 * @acked segments were acknowledged outside fast recovery. @limited: it
 	 * was cwnd that held the sender; else cwnd must not grow.
 	 */
 	void (*on_ack)(struct xtcp_tcb *t, u32 acked, bool limited, u64 now_us);
-	void (*rtt)(struct xtcp_tcb *t, u32 rtt_us);			/* optional: a sample */
-	void (*undo)(struct xtcp_tcb *t);	/* optional: cwnd and ssthresh are back */
-	void (*event)(struct xtcp_tcb *t, enum xtcp_cc_event e, u64 now_us); /* optional */
-	void (*set_state)(struct xtcp_tcb *t, enum xtcp_ca_state s);	/* optional */
+	void (*rtt)(struct xtcp_tcb *t, u32 rtt_us);	/* a sample; may be NULL */
+	void (*event)(struct xtcp_tcb *t, enum xtcp_cc_event e, u64 now_us);	/* may be NULL */
+	void (*set_state)(struct xtcp_tcb *t, enum xtcp_ca_state s);	/* may be NULL */
+	/* the loss was none, cwnd and ssthresh are as before it; may be NULL */
+	void (*undo)(struct xtcp_tcb *t);
 };
 
 extern const struct xtcp_cc_ops xtcp_cc_reno;
