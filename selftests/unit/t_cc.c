@@ -438,8 +438,34 @@ static void app_limited(const struct xtcp_cc_ops *cc)
 	u_free(&u);
 }
 
+/* More segments sacked one by one than the scoreboard has ranges. */
+static void scoreboard_full(void)
+{
+	u32 i, seq, sum;
+	struct u u;
+
+	u_init(&u);
+	u_to(&u, XTCP_ESTABLISHED);
+	seq = u.t.s.snd_una;
+	for (i = 0; i < 3 * XTCP_MAX_TXRNG; i++) {
+		u_prep(&u);
+		xtcp_txq_append(&u.t, seq + i * MSS, seq + (i + 1) * MSS, u.now);
+		if (i % 200)
+			xtcp_rng_mark(&u.t, list_last_entry(&u.t.txq, struct xtcp_rng, link), true,
+				      false, false);
+	}
+	sum = 3 * XTCP_MAX_TXRNG / 200 + 1;
+	is(u.t.sacked_bytes, (3 * XTCP_MAX_TXRNG - sum) * MSS, "full scoreboard: no SACK is forgotten");
+	seq = list_last_entry(&u.t.txq, struct xtcp_rng, link)->seq;
+	is(seq, u.t.s.snd_una + (3 * XTCP_MAX_TXRNG - 1) * MSS, "full scoreboard: nor is a range grown");
+	xtcp_txq_all_lost(&u.t, false);
+	is(u.t.lost_bytes, sum * MSS, "full scoreboard: the holes are what is lost");
+	u_free(&u);
+}
+
 void test_cc(void)
 {
+	scoreboard_full();
 	registry();
 	cube_root();
 	cubic_curve(1000, 100 * MS);
