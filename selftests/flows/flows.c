@@ -135,18 +135,19 @@ static double measured(const struct loss_cell *c, const struct gaps *gaps)
 }
 
 /*
- * Exactly each n-th segment lost, against the published formulas. Only where
- * all of the window is in one region: around its plateau CUBIC has no opinion on
- * which of many windows repeats itself, and the formula is for one of them.
+ * Exactly each n-th segment lost, against the published formulas. Judged are Reno
+ * and the Reno-friendly region. Around its plateau CUBIC has no opinion on which
+ * of many windows repeats itself, and the formula is for one of them: shown only,
+ * irregular losses judge the curve.
  */
 static const struct loss_cell regular_cells[] = {
 	{ "reno", 100, 10000, 600, true },
 	{ "reno", 20, 10000, 200, true },
 	{ "reno", 100, 3000, 300, true },
-	{ "cubic", 200, 10000, 900, true },
-	{ "cubic", 100, 30000, 900, true },
+	{ "cubic", 200, 10000, 900, false },
+	{ "cubic", 100, 30000, 900, false },
 	{ "cubic", 20, 10000, 200, true },
-	{ "cubic", 10, 3000, 100, true },
+	{ "cubic", 10, 10000, 100, true },
 };
 
 static void regular_cell(const struct loss_cell *c)
@@ -157,8 +158,9 @@ static void regular_cell(const struct loss_cell *c)
 	double got = measured(c, &gaps);
 
 	ok(!c->judged || near(got, want),
-	   "%s, rtt %u ms, each %uth lost: %.2f Mbit/s, formula %.2f, %+.1f %%", c->cc,
-	   c->rtt_ms, c->every, got, want, 100 * (got / want - 1));
+	   "%s, rtt %u ms, each %uth lost: %.2f Mbit/s, formula %.2f, %+.1f %%%s", c->cc,
+	   c->rtt_ms, c->every, got, want, 100 * (got / want - 1),
+	   c->judged ? "" : " (not judged)");
 }
 
 /* Now and then one lost, against the algorithm with the same losses. Small windows
