@@ -455,9 +455,11 @@ static void scoreboard_full(void)
 				      false, false);
 	}
 	sum = 3 * XTCP_MAX_TXRNG / 200 + 1;
-	is(u.t.sacked_bytes, (3 * XTCP_MAX_TXRNG - sum) * MSS, "full scoreboard: no SACK is forgotten");
+	is(u.t.sacked_bytes, (3 * XTCP_MAX_TXRNG - sum) * MSS,
+	   "full scoreboard: no SACK is forgotten");
 	seq = list_last_entry(&u.t.txq, struct xtcp_rng, link)->seq;
-	is(seq, u.t.s.snd_una + (3 * XTCP_MAX_TXRNG - 1) * MSS, "full scoreboard: nor is a range grown");
+	is(seq, u.t.s.snd_una + (3 * XTCP_MAX_TXRNG - 1) * MSS,
+	   "full scoreboard: nor is a range grown");
 	xtcp_txq_all_lost(&u.t, false);
 	is(u.t.lost_bytes, sum * MSS, "full scoreboard: the holes are what is lost");
 	u_free(&u);
