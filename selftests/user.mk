@@ -48,9 +48,9 @@ $(addprefix $(O)/,san/core opt/core san/unit san/sim opt/sim):
 	@mkdir -p $@
 
 $(O)/unit: $(call obj,san/unit,$(UNIT)) $(call obj,san/core,$(CORE))
-	@$(CC) $(SAN) -o $@ $^
+	@$(CC) $(SAN) -o $@ $^ -lm
 $(O)/sim-san: $(call obj,san/sim,$(SIM)) $(call obj,san/core,$(CORE))
-	@$(CC) $(SAN) -o $@ $^
+	@$(CC) $(SAN) -o $@ $^ -lm
 $(O)/sim: $(call obj,opt/sim,$(SIM)) $(call obj,opt/core,$(CORE))
 	@$(CC) -o $@ $^
 
@@ -67,10 +67,11 @@ sim: $(O)/sim $(O)/sim-san
 million: $(O)/sim
 	$(O)/sim --count $(MILLION) --jobs $(JOBS) --stats
 
-check: unit sim explore mutants
+check: unit sim explore mutants flows
 
 clean:
 	rm -rf $(O)
 
 include $(T)explore/explore.mk
+include $(T)flows/flows.mk
 include $(T)fuzz/fuzz.mk

@@ -118,7 +118,7 @@ XTCP_PARAM_LAB(lab_timescale, 1, 1, 1000, "times", "SEEDS lab clock",
 #undef XTCP_PARAM_LAB
 /*
  * Outside this table, because they are not plain ints per namespace:
- * tcp_mem (pages, module-wide, three ints), tcp_congestion_control and
- * tcp_available_congestion_control (names), ip_local_port_range (a pair),
- * tcp_syncookies_key (hexadecimal, write only).
+ * tcp_mem (pages, module-wide, three ints), tcp_congestion_control,
+ * tcp_available_congestion_control and tcp_allowed_congestion_control (names),
+ * ip_local_port_range (a pair), tcp_syncookies_key (hexadecimal, write only).
  */

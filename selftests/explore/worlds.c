@@ -163,6 +163,8 @@ void world_tune(void)
 	params.tcp_slow_start_after_idle = 0;
 	params.tcp_synack_retries = 3;
 	xtcp_tcb_init(&wish, &params, false);
+	/* three segments say nothing about a curve; its times would only make states */
+	wish.cc = &xtcp_cc_reno;
 	if (sc->tune)
 		sc->tune(&params, &wish);
 }

@@ -361,6 +361,10 @@ DIFF(congestion)
 	int s = sock(t);
 	size_t i;
 
+	len = sizeof(name);
+	OK(t, getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, name, &len));
+	note(t, "at first %s", name);
+	OK(t, setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
 	OK(t, setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		memset(name, 'Z', sizeof(name));

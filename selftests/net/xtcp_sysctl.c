@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>
@@ -457,8 +459,10 @@ TEST_F(sysctl, congestion_control)
 {
 	char is[128];
 
+	EXPECT_EQ(0, get(DIR, "tcp_congestion_control", is, sizeof(is)));
+	EXPECT_STREQ("cubic\n", is);
 	EXPECT_EQ(0, get(DIR, "tcp_available_congestion_control", is, sizeof(is)));
-	EXPECT_NE(NULL, strstr(is, "reno"));
+	EXPECT_STREQ("reno cubic\n", is);
 	EXPECT_GT(0, put(DIR, "tcp_available_congestion_control", "reno"));
 	EXPECT_EQ(0, put(DIR, "tcp_congestion_control", "reno"));
 	EXPECT_EQ(0, get(DIR, "tcp_congestion_control", is, sizeof(is)));
@@ -466,6 +470,43 @@ TEST_F(sysctl, congestion_control)
 	EXPECT_EQ(-ENOENT, put(DIR, "tcp_congestion_control", "nosuch"));
 	EXPECT_EQ(0, get(DIR, "tcp_congestion_control", is, sizeof(is)));
 	EXPECT_STREQ("reno\n", is);
+}
+
+static int choose(int fd, const char *name)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, strlen(name)) ? -errno : 0;
+}
+
+/* Who has no privilege chooses among those that are allowed; the default always is. */
+TEST_F(sysctl, allowed_congestion_control)
+{
+	int fd = socket(AF_XTCP, SOCK_STREAM, XTCP_PROTO_IPV4);
+	char is[64];
+
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
+	EXPECT_STREQ("reno cubic\n", is);
+	EXPECT_EQ(-ENOENT, put(DIR, "tcp_allowed_congestion_control", "reno nosuch"));
+	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
+	EXPECT_STREQ("reno cubic\n", is);
+	EXPECT_EQ(0, put(DIR, "tcp_allowed_congestion_control", "reno"));
+	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
+	EXPECT_STREQ("reno\n", is);
+	EXPECT_EQ(0, choose(fd, "reno"));
+	EXPECT_EQ(0, choose(fd, "cubic"));
+	EXPECT_EQ(0, choose(fd, "reno"));
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(0, choose(fd, "reno"));
+	EXPECT_EQ(-EPERM, choose(fd, "cubic"));
+	EXPECT_EQ(-ENOENT, choose(fd, "nosuch"));
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(0, put(DIR, "tcp_congestion_control", "cubic"));
+	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
+	EXPECT_STREQ("reno cubic\n", is);
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(0, choose(fd, "cubic"));
+	ASSERT_EQ(0, seteuid(0));
+	close(fd);
 }
 
 /* One netns's knobs are not another's; nobody writes without privilege. */

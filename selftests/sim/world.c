@@ -204,6 +204,8 @@ static void host_init(struct sim *s, int id)
 		h->cookies = 1 + rnd_below(r, 2);
 	h->accept_think_us = s->calm || rnd_below(r, 4) ? rnd_log(r, 2 * SEC) : 10 * SEC;
 	xtcp_tcb_init(&h->opts, &h->p, false);
+	/* by the seed and no random number, so that seeds keep their worlds */
+	h->opts.cc = xtcp_cc_nth((s->seed + id) % XTCP_NR_CC);
 	h->opts.nodelay = !rnd_below(r, 3);
 	h->opts.keepalive = !rnd_below(r, 4);
 	h->opts.keep_idle_ms = rnd_below(r, 2) ? 0 : 1000 + rnd_below(r, 20000);

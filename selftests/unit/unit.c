@@ -64,6 +64,8 @@ void u_init(struct u *u)
 	u->now = 1000 * SEC;
 	u->rcvbuf = 60000;
 	xtcp_tcb_init(&u->t, &u->p, false);
+	/* the numbers of the recovery tests are Reno's; t_cc.c asks for others */
+	u->t.cc = &xtcp_cc_reno;
 	u->t.adv_mss = MSS;
 	u->t.mss_cap = MSS;
 	u->t.gso_max = MSS;
@@ -363,6 +365,7 @@ int main(int argc, char **argv)
 		{ "sack_gen", test_sack_gen }, { "recovery", test_recovery }, { "rack", test_rack },
 		{ "icmp", test_icmp }, { "wheel", test_wheel },
 		{ "cookie", test_cookie },
+		{ "cc", test_cc },
 		{ "pair", test_pair },
 		/* last: they look at what the others did */
 		{ "edges", test_edges }, { "drops", test_drops },

@@ -98,6 +98,7 @@ void test_rack(void);
 void test_icmp(void);
 void test_wheel(void);
 void test_cookie(void);
+void test_cc(void);
 void test_pair(void);
 
 #endif /* XTCP_UNIT_H */

@@ -153,7 +153,11 @@ void xtcp_recovery_rto(struct xtcp_tcb *t, struct xtcp_verdict *v);
 void xtcp_ca_set(struct xtcp_tcb *t, enum xtcp_ca_state s);
 
 /* cc.c */
+#define XTCP_CWND_MAX	1000000
+u32 xtcp_init_cwnd(const struct xtcp_tcb *t);
 void xtcp_cc_start(struct xtcp_tcb *t, u64 now_us);
+void xtcp_cc_ack(struct xtcp_tcb *t, u32 acked_bytes, u64 now_us, struct xtcp_verdict *v);
+u32 xtcp_slow_start(struct xtcp_tcb *t, u32 acked);
 void xtcp_cwnd_restart(struct xtcp_tcb *t, u64 now_us);
 void xtcp_cwnd_validate(struct xtcp_tcb *t, bool limited, u64 now_us);
 
@@ -221,6 +225,12 @@ bool xtcp_check_urg(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_ve
 bool xtcp_check_text(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		     struct xtcp_verdict *v);
 void xtcp_check_fin(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
+
+/* cc_cubic.c, cc_hystart.c */
+u32 xtcp_cbrt(u64 x);
+void xtcp_hystart_init(struct xtcp_tcb *t, struct xtcp_hystart *h);
+void xtcp_hystart_rtt(struct xtcp_hystart *h, u32 rtt_us);
+u32 xtcp_hystart_ack(struct xtcp_tcb *t, struct xtcp_hystart *h, u32 acked, bool limited);
 
 /* output.c */
 u32 xtcp_eff_mss(const struct xtcp_tcb *t);

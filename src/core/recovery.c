@@ -220,18 +220,14 @@ static void open_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verd
 		enter_recovery(t, t->sack_ok ? c->fresh + c->sacked : t->mss_now, v);
 }
 
-/* May cwnd grow? Only if it was what held us (RFC 7661 4.1). */
+/* Outside recovery; nor by the ACK that ends it, most of what that covers is old news. */
 static void grow(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
 		 struct xtcp_verdict *v)
 {
-	u32 before = t->cwnd;
-	bool limited = t->cwnd_limited || (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_out);
+	bool ends = seq_lt(c->prior_una, t->high_seq) && seq_geq(t->s.snd_una, t->high_seq);
 
-	if (!c->acked || !limited || t->ca_state == XTCP_CA_RECOVERY)
-		return;
-	t->cc->cong_avoid(t, xtcp_segs_of(t, c->acked), now_us);
-	if (t->cwnd > before)
-		v->flags |= XTCP_V_SNDBUF;
+	if (c->acked && !ends && t->ca_state != XTCP_CA_RECOVERY)
+		xtcp_cc_ack(t, c->acked, now_us, v);
 }
 
 /**

@@ -71,6 +71,8 @@ void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us)
 	t->rto_us = min_t(u32, (t->srtt_us >> 3) + t->rttvar_us, max_us);
 	/* RFC 6298 5.7 and Karn: a valid sample ends the backoff */
 	t->backoff = 0;
+	if (t->cc->rtt)
+		t->cc->rtt(t, m);
 }
 
 /**

@@ -96,7 +96,7 @@ void xtcp_tcb_init(struct xtcp_tcb *t, const struct xtcp_params *p, bool v6)
 	INIT_LIST_HEAD(&t->pool);
 	for (i = 0; i < XTCP_INLINE_RNG; i++)
 		xtcp_pool_put(t, &t->inl[i]);
-	t->cc = &xtcp_cc_reno;
+	t->cc = &xtcp_cc_cubic;
 	t->rto_us = xtcp_init_rto_us(p, 0, false);
 	t->cwnd = XTCP_P(t, tcp_init_cwnd);
 	t->ssthresh = XTCP_INF_SSTHRESH;
@@ -202,7 +202,7 @@ void xtcp_established(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 	t->rcvq_seq = t->copied_seq;
 	t->rcvq_us = now_us;
 	/* no more than fits now, or a large MSS would keep the buffer from ever growing */
-	t->rcvq_space = min_t(u32, (u32)XTCP_P(t, tcp_init_cwnd) * t->adv_mss,
+	t->rcvq_space = min_t(u32, xtcp_init_cwnd(t) * t->adv_mss,
 			      min_t(u32, t->rcv_ssthresh, xtcp_rcv_wnd(&t->s)));
 	t->rcv_rtt_seq = t->s.rcv_nxt + xtcp_rcv_wnd(&t->s);
 	t->rcv_rtt_start_us = now_us;

@@ -90,25 +90,73 @@ enum xtcp_ca_state { XTCP_CA_OPEN, XTCP_CA_DISORDER, XTCP_CA_RECOVERY, XTCP_CA_L
 
 struct xtcp_tcb;
 
+enum xtcp_cc_id { XTCP_CC_RENO, XTCP_CC_CUBIC, XTCP_NR_CC };
+
+enum xtcp_cc_event {
+	XTCP_CC_TX_START,	/* data goes out again after nothing was in flight */
+};
+
 /*
  * Congestion control, chosen per connection. All hooks run with the tcb
  * serialized. cwnd and ssthresh are in segments of mss_now.
+ *
+ * Loss recovery sets cwnd at a loss and brings cwnd and ssthresh back when the
+ * loss was none; here is what else changes then, and how cwnd grows.
  */
 struct xtcp_cc_ops {
 	const char *name;
+	u8 id;				/* enum xtcp_cc_id */
 	void (*init)(struct xtcp_tcb *t, u64 now_us);
 	u32 (*ssthresh)(struct xtcp_tcb *t);		/* new ssthresh on loss */
-	void (*cong_avoid)(struct xtcp_tcb *t, u32 acked_segs, u64 now_us);
+	/*
+	 * @acked segments were acknowledged outside fast recovery. @limited: it
+	 * was cwnd that held the sender; else cwnd must not grow.
+	 */
+	void (*on_ack)(struct xtcp_tcb *t, u32 acked, bool limited, u64 now_us);
+	void (*rtt)(struct xtcp_tcb *t, u32 rtt_us);	/* a sample; may be NULL */
+	void (*event)(struct xtcp_tcb *t, enum xtcp_cc_event e, u64 now_us);	/* may be NULL */
 	void (*set_state)(struct xtcp_tcb *t, enum xtcp_ca_state s);	/* may be NULL */
 	/* the loss was none, cwnd and ssthresh are as before it; may be NULL */
 	void (*undo)(struct xtcp_tcb *t);
 };
 
 extern const struct xtcp_cc_ops xtcp_cc_reno;
+extern const struct xtcp_cc_ops xtcp_cc_cubic;
 /* NULL if no such name */
 const struct xtcp_cc_ops *xtcp_cc_find(const char *name);
+/* by enum xtcp_cc_id; NULL from XTCP_NR_CC on */
+const struct xtcp_cc_ops *xtcp_cc_nth(unsigned int id);
 /* names, space separated, for tcp_available_congestion_control */
 extern const char xtcp_cc_names[];
+
+/* HyStart++ (RFC 9406): rounds and their round-trip times. 0: none yet. */
+struct xtcp_hystart {
+	u32 round_end;			/* this round ends when that is acknowledged */
+	u32 last_min_us, cur_min_us;	/* least RTT of the last round and of this one */
+	u32 css_base_us;		/* what ended slow start; below it, it was a false alarm */
+	u8 samples;			/* of this round, saturating */
+	u8 css_rounds;			/* of conservative slow start, left; 0: not in it */
+};
+
+/* The part of a CUBIC epoch that a spurious loss must not cost. */
+struct xtcp_cubic_curve {
+	u32 w_max;			/* 1/1024 segment: the plateau */
+	u32 k;				/* 1024 us: from the start of the epoch to the plateau */
+	u32 t_us;			/* time of the epoch in which cwnd could grow */
+	u32 w_est;			/* segments: what Reno would have */
+	u32 cwnd_prior;			/* cwnd before the last reduction */
+};
+
+struct xtcp_cubic {
+	u64 last_us;			/* last ACK or start after idle */
+	struct xtcp_cubic_curve c;
+	u32 est_cnt;			/* fraction of w_est, 1 / (17 cwnd) */
+	union {
+		struct xtcp_hystart hs;	/* while ssthresh is infinite */
+		struct xtcp_cubic_curve saved;	/* after that: before the last reduction */
+	};
+	u8 epoch:1, saved_epoch:1;	/* the curve has begun */
+};
 
 struct xtcp_tcb {
 	struct xtcp_seqspace s;
@@ -160,6 +208,7 @@ struct xtcp_tcb {
 	u16 mss_cap;			/* path MTU less IP and bare TCP header */
 	u16 user_mss;			/* TCP_MAXSEG, 0: none */
 	u16 mss_now;			/* payload per segment, options deducted */
+	u16 init_cwnd;			/* of the route, 0: the namespace's */
 	u32 gso_max;			/* payload per xtcp_xmit; mss_now if no GSO */
 
 	/* ---- receive sequence */
@@ -222,7 +271,9 @@ struct xtcp_tcb {
 	u8 cwnd_limited:1;		/* the last window's worth filled cwnd */
 	u32 max_out, cwv_seq, cwnd_used;/* congestion window validation, RFC 7661's forerunner */
 	u64 cwnd_us;			/* when cwnd was last full */
-	u64 ca_priv[8];			/* congestion control's own */
+	union {
+		struct xtcp_cubic cubic;
+	} ca;				/* congestion control's own */
 
 	/* ---- receive buffer autotuning (DRS) */
 	u32 rcvq_seq, rcvq_space;

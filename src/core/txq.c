@@ -125,11 +125,39 @@ static void txq_free(struct xtcp_tcb *t, struct xtcp_rng *r)
 	xtcp_pool_put(t, r);
 }
 
+#define TXRNG_SPARE	32	/* few enough are left to look for some */
+
+/*
+ * The scoreboard is about to be full: neighbours that were sacked one by one
+ * become one range. Without it a lost range could not be cut any more, and all
+ * of it would pass for sent again when one segment was: one per timeout.
+ */
+static void txq_make_room(struct xtcp_tcb *t)
+{
+	struct xtcp_rng *r, *n, *prev = NULL;
+
+	if (t->n_txq < XTCP_MAX_TXRNG - TXRNG_SPARE)
+		return;
+	list_for_each_entry_safe(r, n, &t->txq, link) {
+		if (!prev || !prev->sacked || !r->sacked) {
+			prev = r;
+			continue;
+		}
+		prev->xmits = max_t(u8, prev->xmits, r->xmits);
+		rng_account(t, prev, -1);
+		prev->end = r->end;
+		rng_account(t, prev, 1);
+		txq_free(t, r);
+	}
+}
+
 /* [@seq, @end) is transmitted for the first time. */
 void xtcp_txq_append(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 {
-	struct xtcp_rng *r = t->n_txq < XTCP_MAX_TXRNG ? xtcp_pool_get(t) : NULL;
+	struct xtcp_rng *r;
 
+	txq_make_room(t);
+	r = t->n_txq < XTCP_MAX_TXRNG ? xtcp_pool_get(t) : NULL;
 	if (r) {
 		r->seq = seq;
 		r->end = end;
@@ -198,6 +226,7 @@ void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 {
 	struct xtcp_rng *r;
 
+	txq_make_room(t);
 	list_for_each_entry(r, &t->txq, link) {
 		if (seq_leq(r->end, seq))
 			continue;

@@ -113,7 +113,9 @@ struct dst_entry *xtcp_route(struct sock *sk)
 		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
 		return NULL;
 	}
-	if (!x->mss_pmtu)
+	if (!x->mss_pmtu) {
 		xtcp_mss_set(sk, dst_mtu(dst));
+		x->tcb.init_cwnd = min_t(u32, dst_metric(dst, RTAX_INITCWND), U16_MAX);
+	}
 	return dst;
 }

@@ -268,6 +268,11 @@ static int xtcp_set_congestion(struct sock *sk, sockptr_t optval, unsigned int o
 	if (!cc)
 		return -ENOENT;
 	lock_sock(sk);
+	if (x->tcb.cc != cc && !(READ_ONCE(x->xn->cc_allowed) & BIT(cc->id)) &&
+	    !ns_capable(x->xn->net->user_ns, CAP_NET_ADMIN)) {
+		release_sock(sk);
+		return -EPERM;
+	}
 	if (x->tcb.cc != cc) {
 		x->tcb.cc = cc;
 		if (cc->init && !((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN)))

@@ -11,6 +11,7 @@
 #include <linux/sysctl.h>
 
 #define XTCP_CC_NAME_MAX	16
+#define XTCP_CC_NAMES_MAX	(XTCP_NR_CC * XTCP_CC_NAME_MAX)
 
 /* A default that is not a number: see xtcp_params_defaults() */
 #define XTCP_AUTO		0
@@ -86,6 +87,8 @@ static int proc_cc(XTCP_CTL_CONST struct ctl_table *ctl, int write, void *buffer
 	cc = xtcp_cc_find(name);
 	if (!cc)
 		return -ENOENT;
+	/* as on Linux, what is the default is everybody's */
+	WRITE_ONCE(xn->cc_allowed, READ_ONCE(xn->cc_allowed) | BIT(cc->id));
 	WRITE_ONCE(xn->cc, cc);
 	return 0;
 }
@@ -101,6 +104,41 @@ static int proc_available_cc(XTCP_CTL_CONST struct ctl_table *ctl, int write, vo
 	if (write)
 		return -EPERM;
 	return proc_dostring(&tbl, write, buffer, lenp, ppos);
+}
+
+/* What sockets without CAP_NET_ADMIN may choose: all names are good or nothing changes. */
+static int proc_allowed_cc(XTCP_CTL_CONST struct ctl_table *ctl, int write, void *buffer,
+			   size_t *lenp, loff_t *ppos)
+{
+	struct xtcp_net *xn = ctl->extra1;
+	u32 allowed = READ_ONCE(xn->cc_allowed);
+	char names[XTCP_CC_NAMES_MAX] = "", *at = names, *name;
+	struct ctl_table tbl = { .data = names, .maxlen = sizeof(names) };
+	const struct xtcp_cc_ops *cc;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < XTCP_NR_CC; i++) {
+		if (!(allowed & BIT(i)))
+			continue;
+		if (*names)
+			strlcat(names, " ", sizeof(names));
+		strlcat(names, xtcp_cc_nth(i)->name, sizeof(names));
+	}
+	err = proc_dostring(&tbl, write, buffer, lenp, ppos);
+	if (err || !write)
+		return err;
+	allowed = 0;
+	while ((name = strsep(&at, " \t"))) {
+		if (!*name)
+			continue;
+		cc = xtcp_cc_find(name);
+		if (!cc)
+			return -ENOENT;
+		allowed |= BIT(cc->id);
+	}
+	WRITE_ONCE(xn->cc_allowed, allowed);
+	return 0;
 }
 
 static int proc_port_range(XTCP_CTL_CONST struct ctl_table *ctl, int write, void *buffer,
@@ -245,6 +283,11 @@ static const struct ctl_table xtcp_table[] = {
 		.maxlen		= XTCP_CC_NAME_MAX,
 		.mode		= 0444,
 		.proc_handler	= proc_available_cc,
+	}, {
+		.procname	= "tcp_allowed_congestion_control",
+		.maxlen		= XTCP_CC_NAMES_MAX,
+		.mode		= 0644,
+		.proc_handler	= proc_allowed_cc,
 	}, {
 		.procname	= "ip_local_port_range",
 		.maxlen		= 2 * sizeof(int),

@@ -76,6 +76,7 @@ struct xtcp_net {
 	int port_range[2];		/* ip_local_port_range; under range_lock */
 	seqlock_t range_lock;
 	const struct xtcp_cc_ops *cc;	/* tcp_congestion_control; READ_ONCE/WRITE_ONCE */
+	u32 cc_allowed;			/* mask of enum xtcp_cc_id, for all; READ_ONCE/WRITE_ONCE */
 	struct xtcp_pcpu __percpu *pcpu;
 	struct xtcp_key key;		/* ISN and timestamp secrets; constant */
 	struct xtcp_cookies *cookies;	/* SYN cookies: keys, what was used; constant */
