@@ -358,6 +358,42 @@ static void act_kernel(unsigned int round)
 	fight_for_port(AF_INET, round % 2);
 }
 
+static __thread int own_port;
+static int last_port = 15000;
+
+static void begin_regain(void)
+{
+	race_focus("BIND_FREE", "2000");
+}
+
+static void end_regain(void)
+{
+	race_focus(NULL, NULL);
+}
+
+/* When close() has returned, the port is free: also for the kernel's TCP. */
+static void act_regain(unsigned int round)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int i, fd;
+
+	(void)round;
+	if (!own_port)
+		own_port = __atomic_add_fetch(&last_port, 1, __ATOMIC_RELAXED);
+	len = loop_addr(&ss, 0, own_port);
+	for (i = 0; i < 10; i++) {
+		fd = xsock(0, SOCK_NONBLOCK);
+		if (bind(fd, (void *)&ss, len))
+			strange("bind after the kernel's close(): %s", strerror(errno));
+		close(fd);
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (bind(fd, (void *)&ss, len))
+			strange("the kernel's bind after our close(): %s", strerror(errno));
+		close(fd);
+	}
+}
+
 /* ------------------------------------------------------------------ takeover */
 
 static void begin_takeover(void)
@@ -451,6 +487,8 @@ const struct duel sock_duels[] = {
 	  { act_tuple, act_tuple, act_tuple }, check_tuple, end_echo },
 	{ "bind() against bind(), ours and the kernel's", 12, NULL, setup_port,
 	  { act_own, act_own, act_kernel, act_kernel }, NULL, NULL },
+	{ "the kernel's bind() after our close()", 12, begin_regain, NULL,
+	  { act_regain, act_regain, act_regain }, NULL, end_regain },
 	{ "takeover against the first and the last socket", 100, begin_takeover, NULL,
 	  { act_alone, act_alone, act_alone }, check_alone, end_takeover },
 	{ "takeover against an accepted socket that listens", 20, begin_takeover, NULL,

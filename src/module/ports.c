@@ -171,9 +171,22 @@ static void bind_free(struct xtcp_bind *b)
 {
 	xtcp_race_point(BIND_FREE);
 	sock_release(b->shadow);
+	if (!b->eph)
+		atomic_dec(&b->xn->bind_dying);
 	/* whoever found the port bound may look again */
 	clear_bit(port_bit(b->port), b->xn->port_shut);
 	kfree_rcu(b, rcu);
+}
+
+/* An idle claim leaves the table; bind_lock, and bind_mutex until it is freed. */
+static void bind_condemn(struct xtcp_bind *b, struct list_head *gone)
+{
+	if (!b->eph) {
+		atomic_inc(&b->xn->bind_dying);
+		smp_wmb();	/* before the list tells xtcp_ports_flush() that it is gone */
+	}
+	bind_hash_del(b);
+	list_move(&b->idle, gone);
 }
 
 /* Take idle claims of a list out of the table, a bounded number at a time. */
@@ -184,8 +197,7 @@ static void bind_collect(struct xtcp_net *xn, struct list_head *idle, struct lis
 
 	spin_lock_bh(&xn->bind_lock);
 	while ((b = list_first_entry_or_null(idle, struct xtcp_bind, idle))) {
-		bind_hash_del(b);
-		list_move(&b->idle, gone);
+		bind_condemn(b, gone);
 		if (++n % 64)
 			continue;
 		spin_unlock_bh(&xn->bind_lock);
@@ -231,8 +243,7 @@ void bind_reap_port(struct xtcp_net *xn, u16 port)
 	hlist_for_each_entry_safe(b, n, bind_head(xn, port), node) {
 		if (b->port != port || list_empty(&b->idle))
 			continue;
-		bind_hash_del(b);
-		list_move(&b->idle, &gone);
+		bind_condemn(b, &gone);
 	}
 	spin_unlock_bh(&xn->bind_lock);
 	list_for_each_entry_safe(b, tmp, &gone, idle)
@@ -243,6 +254,10 @@ static void bind_work(struct work_struct *work)
 {
 	struct xtcp_net *xn = container_of(work, struct xtcp_net, bind_work.work);
 
+	/* who closes a bound socket may wait for this, but not for the other */
+	mutex_lock(&xn->bind_mutex);
+	bind_reap(xn, false);
+	mutex_unlock(&xn->bind_mutex);
 	mutex_lock(&xn->bind_mutex);
 	bind_reap(xn, true);
 	mutex_unlock(&xn->bind_mutex);
@@ -257,8 +272,12 @@ static void bind_work(struct work_struct *work)
  */
 void xtcp_ports_flush(struct xtcp_net *xn)
 {
-	if (list_empty_careful(&xn->bind_idle))
-		return;
+	/* what is not on the list any more, the worker may be about to release */
+	if (list_empty_careful(&xn->bind_idle)) {
+		smp_rmb();	/* bind_condemn() counts before it takes off the list */
+		if (!atomic_read(&xn->bind_dying))
+			return;
+	}
 	mutex_lock(&xn->bind_mutex);
 	bind_reap(xn, false);
 	mutex_unlock(&xn->bind_mutex);

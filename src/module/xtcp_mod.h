@@ -96,6 +96,8 @@ struct xtcp_net {
 	struct mutex bind_mutex;
 	/* claims without a reference, made by bind() and by connect(); under bind_lock */
 	struct list_head bind_idle, bind_idle_eph;
+	/* those of bind() that left the list under bind_lock, and still have their shadow */
+	atomic_t bind_dying;
 	struct delayed_work bind_work;	/* releases them */
 	/* read: connect() makes a claim; write: nobody does. Inside bind_mutex */
 	struct rw_semaphore eph_sem;
