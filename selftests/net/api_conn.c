@@ -532,6 +532,20 @@ DIFF(listener_closed_with_children)
 	FAILS(t, connect(sock(t), &a.sa, a.len), ECONNREFUSED);
 }
 
+/* Until that many connections wait at the listener, or have had every chance to. */
+static void await_queued(int l, unsigned int n)
+{
+	struct tcp_info i;
+	socklen_t len = sizeof(i);
+	int tries;
+
+	for (tries = 0; tries < 3000; tries++) {
+		if (getsockopt(l, IPPROTO_TCP, TCP_INFO, &i, &len) || i.tcpi_unacked >= n)
+			break;
+		poll(NULL, 0, 1);
+	}
+}
+
 /* Connections that fit before one stalls: the limit is backlog + 1. */
 static int count_fit(struct run *t, int backlog)
 {
@@ -545,6 +559,8 @@ static int count_fit(struct run *t, int backlog)
 		if (connect(s, &a.sa, a.len))
 			break;
 		n++;
+		/* The next SYN must not overtake the last ACK on another processor. */
+		await_queued(l, n);
 	}
 	close(l);
 	return n;
