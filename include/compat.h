@@ -9,6 +9,7 @@
 #define XTCP_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/hrtimer.h>
 #include <linux/skbuff.h>
 #include <linux/sysctl.h>
 #include <linux/timer.h>
@@ -49,6 +50,7 @@
 #if !XTCP_KERNEL_BEFORE(6, 10)
 #include <linux/skbuff_ref.h>
 #include <net/proto_memory.h>
+#include <net/rps.h>
 #endif
 
 /*
@@ -161,6 +163,30 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 }
 #endif
 
+/* 6.10: proto_ops.accept as XTCP_OPS_ACCEPT(name, fn) defines it; fn(newsock) after it */
+#if XTCP_KERNEL_BEFORE(6, 10)
+#define XTCP_OPS_ACCEPT(name, fn)					\
+static int name(struct socket *sock, struct socket *newsock, int flags, bool kern) \
+{									\
+	int err = inet_accept(sock, newsock, flags, kern);		\
+									\
+	if (!err)							\
+		fn(newsock);						\
+	return err;							\
+}
+#else
+#define XTCP_OPS_ACCEPT(name, fn)					\
+static int name(struct socket *sock, struct socket *newsock,		\
+		struct proto_accept_arg *arg)				\
+{									\
+	int err = inet_accept(sock, newsock, arg);			\
+									\
+	if (!err)							\
+		fn(newsock);						\
+	return err;							\
+}
+#endif
+
 /* 6.5: proto.ioctl as XTCP_IOCTL(name, fn) defines it; fn(sk, cmd, &value) */
 #if XTCP_KERNEL_BEFORE(6, 5)
 #define XTCP_IOCTL(name, fn)						\
@@ -211,13 +237,96 @@ static int name(struct sock *sk, struct msghdr *msg, size_t len, int flags) \
 }
 #endif
 
-/* 6.5: sendpage went; MSG_SPLICE_PAGES came */
+/*
+ * 6.5: sendpage went, MSG_SPLICE_PAGES came; proto.sendpage as XTCP_SENDPAGE(name, fn) defines
+ * it; fn(sk, msg, len). One page at a time, and XTCP_MSG_NOTLAST is with all but the last.
+ */
 #if XTCP_KERNEL_BEFORE(6, 5)
-#define XTCP_OPS_SENDPAGE	.sendpage = sock_no_sendpage,
-#define XTCP_MSG_MORE		(MSG_MORE | MSG_SENDPAGE_NOTLAST)
+#ifndef MSG_SPLICE_PAGES
+#define MSG_SPLICE_PAGES	0x8000000
+#endif
+#define XTCP_MSG_NOTLAST	MSG_SENDPAGE_NOTLAST
+#define XTCP_OPS_SENDPAGE	.sendpage = inet_sendpage,
+#define XTCP_OPS_SENDPAGE_LOCKED(name)	.sendpage_locked = name,
+#define XTCP_PROTO_SENDPAGE(name)	.sendpage = name,
+#define XTCP_SENDPAGE(name, fn)						\
+static int name(struct sock *sk, struct page *page, int offset, size_t size, int flags) \
+{									\
+	struct bio_vec bv = {						\
+		.bv_page = page, .bv_len = size, .bv_offset = offset,	\
+	};								\
+	struct msghdr msg = { .msg_flags = flags & ~MSG_SPLICE_PAGES };	\
+									\
+	if (flags & MSG_SENDPAGE_NOTLAST)				\
+		msg.msg_flags |= MSG_MORE;				\
+	if (sendpage_ok(page))						\
+		msg.msg_flags |= MSG_SPLICE_PAGES;			\
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, &bv, 1, size);	\
+	return fn(sk, &msg, size);					\
+}
+
+/* What XTCP_SENDPAGE() hands over: the first of the vector's pieces. */
+static inline ssize_t xtcp_compat_splice(struct sk_buff *skb, struct iov_iter *iter,
+					 ssize_t maxsize)
+{
+	const struct bio_vec *bv = iter->bvec;
+	size_t off = iter->iov_offset, n;
+
+	n = min3((size_t)maxsize, iov_iter_count(iter), bv->bv_len - off);
+	if (skb_append_pagefrags(skb, bv->bv_page, bv->bv_offset + off, n))
+		return -EMSGSIZE;
+	iov_iter_advance(iter, n);
+	skb->len += n;
+	skb->data_len += n;
+	skb->truesize += n;
+	return n;
+}
+
+#define skb_splice_from_iter(skb, iter, max)	xtcp_compat_splice(skb, iter, max)
+/* the flag can come from a user, with an iterator of his */
+#define XTCP_MAY_SPLICE(msg)	iov_iter_is_bvec(&(msg)->msg_iter)
 #else
+#define XTCP_MSG_NOTLAST	0
 #define XTCP_OPS_SENDPAGE
-#define XTCP_MSG_MORE		MSG_MORE
+#define XTCP_OPS_SENDPAGE_LOCKED(name)
+#define XTCP_PROTO_SENDPAGE(name)
+#define XTCP_SENDPAGE(name, fn)
+#define XTCP_MAY_SPLICE(msg)	true
+/* 6.17: does without the allocation mask */
+#if XTCP_KERNEL_BEFORE(6, 17)
+#define skb_splice_from_iter(skb, iter, max) skb_splice_from_iter(skb, iter, max, GFP_KERNEL)
+#endif
+#endif
+
+/* 6.5, and stable kernels (Kbuild looks): a file ended before its reader had all of it */
+#ifdef XTCP_HAS_SPLICE_EOF
+#define XTCP_OPS_SPLICE_EOF(name)	.splice_eof = name,
+#else
+#define XTCP_OPS_SPLICE_EOF(name)
+#endif
+
+/*
+ * 6.7 (Kbuild looks): SOL_SOCKET can come to proto_ops.setsockopt. Before, SO_ZEROCOPY is refused
+ * to protocols the kernel does not know: XTCP_ZEROCOPY stands in for it.
+ */
+#ifdef XTCP_HAS_CUSTOM_SOCKOPT
+#define xtcp_custom_sockopt(sock)	set_bit(SOCK_CUSTOM_SOCKOPT, &(sock)->flags)
+#else
+#define xtcp_custom_sockopt(sock)	do { } while (0)
+#endif
+
+/* 7.x (Kbuild looks): what SCM_TIMESTAMPING tells is made from ktime_t later on */
+#ifdef XTCP_STAMPS_KTIME
+#define xtcp_stamp(kt)		(kt)
+#else
+#define xtcp_stamp(kt)		ktime_to_timespec64(kt)
+#endif
+
+/* 6.16: pages may be a device's */
+#if XTCP_KERNEL_BEFORE(6, 16)
+#define msg_zerocopy_realloc(sk, size, uarg, devmem)	msg_zerocopy_realloc(sk, size, uarg)
+#define skb_zerocopy_iter_stream(sk, skb, msg, len, uarg, binding) \
+	skb_zerocopy_iter_stream(sk, skb, msg, len, uarg)
 #endif
 
 /* 6.6: where a sock's ipv6_pinfo is (before: at the end) */
@@ -281,6 +390,17 @@ struct proto_accept_arg {
 #define XTCP_ASSIGN_STR(dst, src)	__assign_str(dst, src)
 #else
 #define XTCP_ASSIGN_STR(dst, src)	__assign_str(dst)
+#endif
+
+/* 6.13: a high-resolution timer is set up in one go */
+#if XTCP_KERNEL_BEFORE(6, 13)
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*fn)(struct hrtimer *), clockid_t clock,
+				 enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+}
 #endif
 
 #endif /* XTCP_COMPAT_H */

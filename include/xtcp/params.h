@@ -64,6 +64,8 @@ XTCP_PARAM(tcp_rto_min_us, 200000, 1000, 2147483647, "us", "RFC 6298 2.4",
 	   "smallest retransmission timeout")
 XTCP_PARAM(tcp_rto_max_ms, 120000, 1000, 120000, "ms", "RFC 6298 2.5",
 	   "largest retransmission timeout")
+XTCP_PARAM(tcp_min_rtt_wlen, 300, 0, 86400, "s", "Linux",
+	   "least RTT is that of about this long; 0: the last one")
 XTCP_PARAM(tcp_delack_min_ms, 40, 0, 500, "ms", "RFC 9293 3.8.6.3",
 	   "shortest delay of an ACK that waits for company")
 XTCP_PARAM(tcp_init_cwnd, 10, 1, 1000, "segments", "RFC 6928",
@@ -74,6 +76,10 @@ XTCP_PARAM(tcp_sack, 1, 0, 1, "bool", "RFC 2018",
 	   "selective acknowledgments")
 XTCP_PARAM(tcp_dsack, 1, 0, 1, "bool", "RFC 2883",
 	   "report duplicates in SACK blocks")
+XTCP_PARAM(tcp_ecn, 2, 0, 2, "mode", "RFC 3168",
+	   "explicit congestion notification: 0 off, 1 on, 2 if the peer asks for it")
+XTCP_PARAM(tcp_ecn_fallback, 1, 0, 1, "bool", "RFC 3168 6.1.1.1",
+	   "1: a SYN that got no answer is repeated without asking for ECN")
 XTCP_PARAM(tcp_window_scaling, 1, 0, 1, "bool", "RFC 7323 2",
 	   "window scale option")
 XTCP_PARAM(tcp_reordering, 3, 1, 300, "segments", "RFC 5681 3.2",
@@ -88,6 +94,16 @@ XTCP_PARAM(tcp_slow_start_after_idle, 1, 0, 1, "bool", "RFC 5681 4.1",
 	   "shrink the congestion window after an idle RTO")
 XTCP_PARAM(tcp_min_snd_mss, 48, 48, 65535, "bytes", "SACK panic, 2019",
 	   "smallest MSS a peer or an ICMP may impose")
+XTCP_PARAM(tcp_mtu_probing, 0, 0, 255, "mode", "RFC 4821",
+	   "find the path MTU without ICMP: 0 off, 1 where retransmissions get no answer, 2 always")
+XTCP_PARAM(tcp_base_mss, 1024, 48, 65535, "bytes", "RFC 4821 7.2",
+	   "MSS to begin with where tcp_mtu_probing looks for the path MTU")
+XTCP_PARAM(tcp_mtu_probe_floor, 48, 48, 65535, "bytes", "RFC 4821 7.7",
+	   "smallest MSS tcp_mtu_probing goes down to")
+XTCP_PARAM(tcp_probe_threshold, 8, 0, 2147483647, "bytes", "RFC 4821 7.4",
+	   "the search for the path MTU ends when it is known so closely")
+XTCP_PARAM(tcp_probe_interval, 600, 0, 4294967, "s", "RFC 4821 7.4",
+	   "time after which the search begins anew")
 XTCP_PARAM(tcp_syncookies, 1, 0, 2, "mode", "RFC 4987 3.6, SEEDS 4-59",
 	   "SYN cookies: 0 never, 1 when the half-open queue is full, 2 always")
 XTCP_PARAM(tcp_max_syn_backlog, XTCP_AUTO, 1, 2147483647, "count", "SEEDS D-13",
@@ -106,6 +122,16 @@ XTCP_PARAM(tcp_notsent_lowat, 2147483647, 0, 2147483647, "bytes", "Linux",
 	   "unsent bytes at which a socket stops being writable")
 XTCP_PARAM(tcp_stdurg, 0, 0, 1, "bool", "RFC 6093",
 	   "1: the urgent pointer names the last urgent byte, 0: the byte after it")
+XTCP_PARAM(tcp_limit_output_bytes, 4194304, 0, 2147483647, "bytes", "Linux",
+	   "most of one socket in qdisc and device, where it is not paced")
+XTCP_PARAM(tcp_min_tso_segs, 2, 1, 255, "segments", "Linux",
+	   "least that is handed down in one piece, if there is so much")
+XTCP_PARAM(tcp_tso_rtt_log, 9, 0, 31, "log2 us", "Linux",
+	   "larger pieces to near peers: half as much more for each 2^this us of RTT")
+XTCP_PARAM(tcp_pacing_ss_ratio, 200, 0, 1000, "percent", "Linux",
+	   "pacing rate in slow start, of a window per round trip")
+XTCP_PARAM(tcp_pacing_ca_ratio, 120, 0, 1000, "percent", "Linux",
+	   "pacing rate in congestion avoidance, likewise")
 XTCP_PARAM3(tcp_rmem, 4096, 131072, 6291456, 1, 2147483647, "bytes", "Linux",
 	    "receive buffer: smallest, default, largest by autotuning")
 XTCP_PARAM3(tcp_wmem, 4096, 16384, 4194304, 1, 2147483647, "bytes", "Linux",

@@ -39,7 +39,7 @@ static void ack_rtt(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us)
 	if (c->sent_us || c->sack_us) {
 		u64 us = now_us - (c->sent_us ? c->sent_us : c->sack_us);
 
-		xtcp_rtt_sample(t, min_t(u64, us, 1U << 28));
+		xtcp_rtt_sample(t, min_t(u64, us, 1U << 28), now_us);
 		return;
 	}
 	if (!c->acked || !c->has_ts || !c->tsecr)
@@ -51,7 +51,7 @@ static void ack_rtt(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us)
 		return;
 	ms = xtcp_ts_now(t->ts_off, now_us) - c->tsecr;
 	if (ms < 1U << 18)
-		xtcp_rtt_sample(t, max_t(u32, ms, 1) * 1000);
+		xtcp_rtt_sample(t, max_t(u32, ms, 1) * 1000, now_us);
 }
 
 /* RFC 5681 2: what makes an ACK a duplicate. */
@@ -77,9 +77,9 @@ static void ack_progress(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 no
 		return;
 	}
 	t->deadline_us[XTCP_T_REXMIT] = 0;
-	if (t->busy_since_us)
-		t->busy_us += now_us - t->busy_since_us;
-	t->busy_since_us = 0;
+	if (t->busy)
+		t->busy_us += now_us;
+	t->busy = 0;
 }
 
 static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
@@ -87,8 +87,9 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 {
 	struct xtcp_ackctx c = { .prior_una = t->s.snd_una, .prior_fack = t->fack,
 				 .now_us = now_us };
-	u32 wnd_before = t->snd_wnd;
+	u32 wnd_before = t->snd_wnd, delivered = t->delivered;
 
+	c.ece = xtcp_ecn_echoed(t, g);
 	c.has_ts = t->ts_ok && g->opt.has_ts;
 	c.tsecr = g->opt.tsecr;
 	c.acked = g->ack - t->s.snd_una;
@@ -97,7 +98,12 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		t->s.snd_una = g->ack;
 		xtcp_txq_ack(t, g->ack, &c);
 	}
-	c.sacked = xtcp_sack_arrives(t, g, &c, v);
+	if (g->opt.nsack)
+		c.sacked = xtcp_sack_arrives(t, g, &c, v);
+	if (c.ece) {
+		v->delivered_ce = t->delivered - delivered;
+		t->delivered_ce += v->delivered_ce;
+	}
 	/* RFC 6675 2: with SACK, a duplicate is an ACK that brings SACK news */
 	if (!c.acked) {
 		c.again = is_dup(t, g, wnd_before);
@@ -106,11 +112,24 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	ack_rtt(t, &c, now_us);
 	if (t->syn_acked)
 		xtcp_recovery_ack(t, &c, now_us, v);
-	if (c.acked)
+	if (c.acked) {
+		xtcp_mtup_ack(t, v);
 		ack_progress(t, &c, now_us, v);
+	}
 	xtcp_recovery_timer(t, &c, now_us);
 	if (t->snd_wnd > wnd_before)
 		v->flags |= XTCP_V_WAKE_WR;
+}
+
+/*
+ * Header prediction, receiving: data from a peer that owes us no ACK and sends
+ * none that could be news. ack_take() would come to the window and no further.
+ */
+static bool ack_only_window(const struct xtcp_tcb *t, const struct xtcp_seg *g)
+{
+	return g->len && g->ack == t->s.snd_una && !t->n_txq && !g->opt.nsack &&
+	       !(g->flags & (XTCP_ECE | XTCP_CWR)) &&
+	       t->ca_state == XTCP_CA_OPEN && !t->prior_cwnd && !t->tlp_out;
 }
 
 /* The ACK of our SYN, or SYN-ACK. */
@@ -142,6 +161,20 @@ static void ack_syn(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		xtcp_rto_arm(t, now_us);
 }
 
+/* An old duplicate: only its SACK blocks may be news. */
+static noinline void ack_old(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
+			     struct xtcp_verdict *v)
+{
+	struct xtcp_ackctx c = { .now_us = now_us, .prior_una = t->s.snd_una,
+				 .prior_fack = t->fack };
+
+	c.sacked = xtcp_sack_arrives(t, g, &c, v);
+	if (c.sacked) {
+		xtcp_recovery_ack(t, &c, now_us, v);
+		xtcp_recovery_timer(t, &c, now_us);
+	}
+}
+
 /**
  * xtcp_check_ack - fifth check
  * @t: block, SYN-RECEIVED or synchronized
@@ -154,9 +187,6 @@ static void ack_syn(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		    struct xtcp_verdict *v)
 {
-	struct xtcp_ackctx c = { .now_us = now_us, .prior_una = t->s.snd_una,
-				 .prior_fack = t->fack };
-
 	if (!ack_acceptable(t, g, now_us, v))
 		return false;
 	if (t->ts_ok)
@@ -164,13 +194,14 @@ bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	t->probes_out = 0;
 	if (!t->syn_acked) {
 		ack_syn(t, g, now_us, v);
+	} else if (ack_only_window(t, g)) {
+		u32 wnd_before = t->snd_wnd;
+
+		xtcp_snd_window(t, g, false);
+		if (t->snd_wnd > wnd_before)
+			v->flags |= XTCP_V_WAKE_WR;
 	} else if (seq_lt(g->ack, t->s.snd_una)) {
-		/* an old duplicate: only its SACK blocks may be news */
-		c.sacked = xtcp_sack_arrives(t, g, &c, v);
-		if (c.sacked) {
-			xtcp_recovery_ack(t, &c, now_us, v);
-			xtcp_recovery_timer(t, &c, now_us);
-		}
+		ack_old(t, g, now_us, v);
 	} else {
 		if (!g->len)
 			xtcp_count(v, XTCP_MIB_PURE_ACKS);

@@ -36,6 +36,7 @@ static void take_irs(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us)
 	t->copied_seq = t->s.rcv_nxt;
 	t->rcvq_seq = t->s.rcv_nxt;
 	xtcp_peer_opts(t, &g->opt, now_us);
+	xtcp_ecn_peer_syn(t, g);
 	t->snd_wnd = g->wnd;
 	t->max_window = max_t(u32, t->max_window, g->wnd);
 	t->snd_wl1 = g->seq;
@@ -239,6 +240,19 @@ static void synchronized(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_u
 	}
 }
 
+/* Without its SYN it is like any other ACK. */
+static noinline void cross(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
+			   struct xtcp_verdict *v)
+{
+	struct xtcp_seg bare = *g;
+
+	bare.flags &= ~(XTCP_SYN | XTCP_ECE | XTCP_CWR);
+	bare.seq++;
+	/* the window of a SYN is not scaled, that of an ACK is */
+	bare.wnd >>= t->snd_wscale;
+	synchronized(t, &bare, now_us, v);
+}
+
 /**
  * xtcp_segment_arrives - RFC 9293 3.10.7 for a connection
  * @t: block in any state
@@ -249,8 +263,6 @@ static void synchronized(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_u
 void xtcp_segment_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 			  struct xtcp_verdict *v)
 {
-	struct xtcp_seg bare;
-
 	xtcp_verdict_zero(v);
 	t->segs_in += max_t(u16, g->segs, 1);
 	switch (t->state) {
@@ -264,15 +276,10 @@ void xtcp_segment_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_
 		syn_sent(t, g, now_us, v);
 		break;
 	default:
-		if (crossing_syn_ack(t, g)) {
-			bare = *g;
-			bare.flags &= ~XTCP_SYN;
-			bare.seq++;
-			/* the window of a SYN is not scaled, that of an ACK is */
-			bare.wnd >>= t->snd_wscale;
-			g = &bare;
-		}
-		synchronized(t, g, now_us, v);
+		if (unlikely(crossing_syn_ack(t, g)))
+			cross(t, g, now_us, v);
+		else
+			synchronized(t, g, now_us, v);
 		break;
 	}
 	/* whatever it was, the peer lives (keepalive, 3.8.4) */

@@ -8,9 +8,10 @@
 static const struct xtcp_cc_ops *const cc_all[XTCP_NR_CC] = {
 	[XTCP_CC_RENO] = &xtcp_cc_reno,
 	[XTCP_CC_CUBIC] = &xtcp_cc_cubic,
+	[XTCP_CC_BBR] = &xtcp_cc_bbr,
 };
 
-const char xtcp_cc_names[sizeof("reno cubic")] = "reno cubic";
+const char xtcp_cc_names[sizeof("reno cubic bbr")] = "reno cubic bbr";
 
 /**
  * xtcp_cc_nth - a congestion control by number
@@ -86,6 +87,7 @@ void xtcp_cc_start(struct xtcp_tcb *t, u64 now_us)
 	t->cwv_seq = t->s.snd_una;
 	t->max_out = 0;
 	t->cwnd_used = 0;
+	xtcp_pacing_update(t);
 	t->cc->init(t, now_us);
 }
 
@@ -97,8 +99,14 @@ void xtcp_cwnd_restart(struct xtcp_tcb *t, u64 now_us)
 
 	if (t->cc->event)
 		t->cc->event(t, XTCP_CC_TX_START, now_us);
-	if (!XTCP_P(t, tcp_slow_start_after_idle) || idle <= t->rto_us)
+	if (!XTCP_P(t, tcp_slow_start_after_idle) || idle <= t->rto_us || t->cc->control)
 		return;
+	/* all has arrived that the peer's echo was about */
+	if (t->ca_state == XTCP_CA_CWR) {
+		if (t->ssthresh != XTCP_INF_SSTHRESH)
+			t->cwnd = t->ssthresh;
+		xtcp_recovery_end(t);
+	}
 	t->ssthresh = max_t(u32, t->ssthresh, t->cwnd / 2 + t->cwnd / 4);
 	for (; idle > t->rto_us && t->cwnd > floor_segs; idle -= t->rto_us)
 		t->cwnd = max_t(u32, t->cwnd / 2, floor_segs);
@@ -108,7 +116,8 @@ void xtcp_cwnd_restart(struct xtcp_tcb *t, u64 now_us)
 
 /*
  * Was the last window's worth of sending held by cwnd? Only then may it grow
- * (RFC 7661 4.1); long unused, it is brought down to what is used (RFC 2861).
+ * (RFC 7661 4.1); long unused, it is brought down to what is used (RFC 2861),
+ * unless there was enough to send, and only the pace or the device held it.
  */
 void xtcp_cwnd_validate(struct xtcp_tcb *t, bool limited, u64 now_us)
 {
@@ -120,7 +129,8 @@ void xtcp_cwnd_validate(struct xtcp_tcb *t, bool limited, u64 now_us)
 		t->max_out = out;
 		t->cwv_seq = t->s.snd_nxt;
 	}
-	if (t->cwnd_limited || (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_out)) {
+	if (t->cwnd_limited || (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_out) ||
+	    t->held || t->deadline_us[XTCP_T_PACE] || t->cc->control) {
 		t->cwnd_used = 0;
 		t->cwnd_us = now_us;
 		return;

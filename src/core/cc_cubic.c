@@ -136,7 +136,7 @@ static void follow_curve(struct xtcp_tcb *t, u32 acked)
 static void cubic_on_ack(struct xtcp_tcb *t, u32 acked, bool limited, u64 now_us)
 {
 	struct xtcp_cubic *q = &t->ca.cubic;
-	u64 passed_us = now_us - q->last_us;
+	u32 passed_us = (u32)now_us - q->last_us;
 
 	q->last_us = now_us;
 	if (t->ssthresh == XTCP_INF_SSTHRESH)

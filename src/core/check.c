@@ -8,8 +8,9 @@
 static const char *check_txq(const struct xtcp_tcb *t)
 {
 	const char *why = NULL;
-	u32 at = t->s.snd_una, sacked = 0, lost = 0, retrans = 0, n = 0;
+	u32 at = t->s.snd_una, sacked = 0, lost = 0, retrans = 0, n = 0, out = 0;
 	const struct xtcp_rng *r;
+	u64 sent_us = 0;
 
 	list_for_each_entry(r, &t->txq, link) {
 		u32 len = r->end - r->seq;
@@ -24,7 +25,18 @@ static const char *check_txq(const struct xtcp_tcb *t)
 		retrans += r->retrans ? len : 0;
 		at = r->end;
 		n++;
+		out += xtcp_rng_out(r);
 	}
+	list_for_each_entry(r, &t->sent, sent) {
+		NEED(xtcp_rng_out(r));
+		NEED(r->xmit_us >= sent_us);
+		sent_us = r->xmit_us;
+		NEED(out);
+		if (why)
+			return why;
+		out--;
+	}
+	NEED(!out);
 	NEED(at == t->s.snd_nxt);
 	NEED(n == t->n_txq && n <= XTCP_MAX_TXRNG);
 	NEED(sacked == t->sacked_bytes);
@@ -81,7 +93,7 @@ static const char *check_pool(const struct xtcp_tcb *t)
 	const char *why = NULL;
 	u32 n = 0;
 
-	list_for_each_entry(r, &t->pool, link)
+	for (r = t->pool; r; r = r->spare)
 		n++;
 	NEED(n == t->n_pool);
 	NEED(t->n_txq || t->n_pool);
@@ -121,7 +133,7 @@ static const char *check_deadlines(const struct xtcp_tcb *t)
 	NEED(t->state != XTCP_FIN_WAIT2 || !t->orphan || t->deadline_us[XTCP_T_LIFE]);
 	/* nobody will ever come back for an orphan: it must end by itself */
 	NEED(!t->orphan || t->deadline_us[XTCP_T_REXMIT] || t->deadline_us[XTCP_T_LIFE] ||
-	     t->deadline_us[XTCP_T_CORK]);
+	     t->deadline_us[XTCP_T_CORK] || t->deadline_us[XTCP_T_PACE]);
 	return why;
 }
 

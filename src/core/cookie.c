@@ -14,6 +14,7 @@
 #define COOKIE_RTT_MAX_US	(3 * USEC_S)	/* RFC 6298 5.7 */
 #define TS_WSCALE	0x0f		/* 15: the SYN offered none */
 #define TS_SACK		0x10
+#define TS_ECN		0x20
 #define TS_MASK		((1U << XTCP_COOKIE_TS_BITS) - 1)
 
 /* In the hash only: there was a timestamp; our own window scale is above it. */
@@ -69,7 +70,8 @@ static u8 mss_index(u16 mss)
 
 static u8 ts_bits(const struct xtcp_rq *rq)
 {
-	return (rq->wscale_ok ? rq->snd_wscale : TS_WSCALE) | (rq->sack_ok ? TS_SACK : 0);
+	return (rq->wscale_ok ? rq->snd_wscale : TS_WSCALE) | (rq->sack_ok ? TS_SACK : 0) |
+	       (rq->ecn_ok ? TS_ECN : 0);
 }
 
 /* What the hash covers beside the tuple. @bits: of TSval. */
@@ -101,6 +103,7 @@ void xtcp_cookie_make(const struct xtcp_cookie_keys *k, const struct xtcp_cookie
 
 	if (!rq->ts_ok) {
 		rq->sack_ok = 0;
+		rq->ecn_ok = 0;
 		rq->wscale_ok = 0;
 		rq->snd_wscale = 0;
 		rq->rcv_wscale = 0;
@@ -165,7 +168,6 @@ enum xtcp_cookie_act xtcp_cookie_check(const struct xtcp_cookie_keys *k,
 	u8 bits = g->opt.tsecr & TS_MASK;
 	u32 tick = age == TICK_AHEAD ? now + 1 : now - age;
 
-	/* We have sent no ECN bit: it is not negotiated. */
 	if (!cookie_ours(k, id, g, tick, hash_ext(g->opt.has_ts, bits, rcv_wscale)))
 		return XTCP_COOKIE_BAD;
 	if (age >= XTCP_COOKIE_TICKS && age != TICK_AHEAD)
@@ -176,6 +178,7 @@ enum xtcp_cookie_act xtcp_cookie_check(const struct xtcp_cookie_keys *k,
 		return XTCP_COOKIE_OK;
 	syn->has_ts = 1;
 	syn->sack_ok = !!(bits & TS_SACK);
+	syn->ecn_ok = !!(bits & TS_ECN);
 	syn->has_wscale = (bits & TS_WSCALE) != TS_WSCALE;
 	if (syn->has_wscale)
 		syn->wscale = bits & TS_WSCALE;
@@ -229,6 +232,7 @@ void xtcp_cookie_rq(struct xtcp_rq *rq, const struct xtcp_params *p, const struc
 	xtcp_rq_init(rq, p, &s, v6, g->ack - 1, ts_off, rcv_wnd, rcv_wscale, now_us);
 	rq->cookie = 1;
 	rq->sack_ok = syn->sack_ok;
+	rq->ecn_ok = syn->ecn_ok;
 	rq->wscale_ok = syn->has_wscale;
 	if (rq->wscale_ok) {
 		rq->snd_wscale = min_t(u8, syn->wscale, XTCP_MAX_WSCALE);

@@ -50,7 +50,7 @@ struct xtcp_cookie_id {
 struct xtcp_cookie_syn {
 	u16 mss;
 	u8 wscale;
-	u8 has_ts:1, has_wscale:1, sack_ok:1;
+	u8 has_ts:1, has_wscale:1, sack_ok:1, ecn_ok:1;
 };
 
 enum xtcp_cookie_act {

@@ -3,7 +3,8 @@
  * When to acknowledge: RFC 9293 3.8.6.3, RFC 5681 4.2. The first segments and
  * those after a disturbance are acknowledged at once ("quick"), a connection
  * that answers what it receives ("pingpong") waits for its own data to carry
- * the ACK, and every second full-sized segment is acknowledged in any case.
+ * the ACK, and every second full-sized segment is acknowledged as soon as the
+ * window allows the peer to send as much again.
  */
 #include "internal.h"
 
@@ -31,7 +32,8 @@ void xtcp_ack_data(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us)
 	t->ack_sched = 1;
 	if (wire >= t->rcv_mss)
 		t->rcv_mss = min_t(u32, wire, max_t(u32, t->adv_mss, t->rcv_mss));
-	else
+	/* the end of what the peer's user wrote: the peer may have to wait for this ACK */
+	if (wire < t->rcv_mss || (g->flags & XTCP_PSH))
 		t->ack_pushed = 1;
 	if (!t->ato_us) {
 		xtcp_ack_quick(t);
@@ -45,6 +47,7 @@ void xtcp_ack_data(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us)
 		xtcp_ack_quick(t);
 	}
 	t->lrcv_us = now_us;
+	xtcp_ecn_data(t, g);
 }
 
 static u64 delack_us(const struct xtcp_tcb *t)
@@ -61,6 +64,25 @@ static u64 delack_us(const struct xtcp_tcb *t)
 	return min_t(u64, ato, XTCP_DELACK_MAX_US);
 }
 
+/*
+ * Does more than one full-sized segment wait for its ACK, and would that ACK
+ * say all there is to say? If what it acknowledges stands unread in the buffer,
+ * the right edge could not move: the reader's call sends it (or the timer), and
+ * one ACK will do for both (Linux: __tcp_ack_snd_check()). A reader that
+ * waits for more than there is will not call.
+ */
+static bool ack_two(const struct xtcp_tcb *t)
+{
+	u32 wnd = t->s.rcv_adv - t->rcv_wup;
+
+	if (t->s.rcv_nxt - t->rcv_wup <= t->rcv_mss)
+		return false;
+	if (t->s.rcv_nxt - t->copied_seq < t->rcv_lowat)
+		return true;
+	/* what is wished for is no more than there is */
+	return min_t(u32, t->rcv_free, t->rcv_ssthresh) >= wnd && xtcp_window_wish(t) >= wnd;
+}
+
 /* Something was received: acknowledge now, later, or not at all. */
 void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
 {
@@ -69,8 +91,12 @@ void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
 
 	if (t->ack_now || !t->ack_sched)
 		return;
+	if (quick || t->n_oooq || ack_two(t)) {
+		t->ack_now = 1;
+		return;
+	}
 	us = delack_us(t);
-	if (!us || quick || t->n_oooq || t->s.rcv_nxt - t->rcv_wup > t->rcv_mss) {
+	if (!us) {
 		t->ack_now = 1;
 		return;
 	}
@@ -89,7 +115,8 @@ void xtcp_ack_after_read(struct xtcp_tcb *t, u32 n)
 		t->ack_now = 1;
 		return;
 	}
-	if (!n || t->fin_rcvd)
+	/* a window is no larger than rcv_ssthresh, unless it is that already */
+	if (!n || t->fin_rcvd || (cur >= 1U << t->rcv_wscale && 2 * cur > t->rcv_ssthresh))
 		return;
 	wnd = xtcp_window_offer(t);
 	if (wnd && wnd >= 2 * cur)

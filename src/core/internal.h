@@ -13,6 +13,7 @@
 #define USEC_S		1000000ULL
 #define XTCP_CORK_US	(200 * USEC_MS)	/* longest hold of a partial segment */
 #define XTCP_RETRY_US	(5 * USEC_MS)	/* after a transmission the caller could not make */
+#define XTCP_REFUSED_US	(500 * USEC_MS)	/* after one that the queue below has refused (as Linux) */
 #define XTCP_DELACK_MAX_US (200 * USEC_MS)
 #define XTCP_QUICKACKS	16
 #define XTCP_PAWS_IDLE_S (24u * 86400)	/* RFC 7323 5.5 */
@@ -32,11 +33,15 @@ struct xtcp_ackctx {
 	u32 prior_fack;		/* fack before this ACK */
 	u32 dsack_start, dsack_end;	/* with dsack */
 	u32 reo_left_us;	/* RACK wants to look again then; 0: not */
+	u64 rs_xmit_us;		/* rate.c, of the newest range that arrived; 0: none did */
+	u32 rs_prior, rs_prior_us, rs_send_us;
+	bool rs_app_limited;
 	bool has_ts;
 	bool dup;		/* duplicate ACK by RFC 5681 2, or new SACK information */
 	bool dsack;
 	bool again;		/* the ACK of before once more: no data, the same window */
 	bool reord;		/* something came after what was sent later */
+	bool ece;		/* the peer saw a congestion mark (RFC 3168 6.1.2) */
 	bool orig;		/* of what was sent once and before high_seq something came */
 };
 
@@ -48,7 +53,8 @@ static inline void xtcp_count(struct xtcp_verdict *v, enum xtcp_mib m)
 
 static inline void xtcp_verdict_zero(struct xtcp_verdict *v)
 {
-	memset(v, 0, sizeof(*v));
+	/* what follows counts only as far as n_edges, n_mib and XTCP_V_REPLY say */
+	memset(v, 0, offsetof(struct xtcp_verdict, edge));
 }
 
 static inline void xtcp_drop_seg(struct xtcp_verdict *v, enum xtcp_drop why)
@@ -74,6 +80,21 @@ static inline u32 xtcp_snd_end(const struct xtcp_tcb *t)
 	return t->write_seq + t->fin_queued;
 }
 
+static inline bool xtcp_pending(const struct xtcp_tcb *t)
+{
+	return t->s.snd_nxt != xtcp_snd_end(t);
+}
+
+/*
+ * What may be due beside what is pending. Neither: xtcp_output_next() will find
+ * nothing to send, whatever window, cwnd and memory say.
+ */
+static inline bool xtcp_output_due_else(const struct xtcp_tcb *t)
+{
+	return t->ack_now || t->probe_due || t->keep_due || t->force_rexmit || t->tlp_due ||
+	       t->lost_bytes || t->refused || t->s.snd_nxt == t->iss;
+}
+
 static inline bool xtcp_fin_acked(const struct xtcp_tcb *t)
 {
 	return t->fin_sent && t->s.snd_una == t->write_seq + 1;
@@ -84,14 +105,15 @@ static inline u32 xtcp_wnd_end(const struct xtcp_tcb *t)
 	return t->s.snd_una + t->snd_wnd;
 }
 
-static inline bool xtcp_pending(const struct xtcp_tcb *t)
-{
-	return t->s.snd_nxt != xtcp_snd_end(t);
-}
-
 static inline u32 xtcp_rng_len(const struct xtcp_rng *r)
 {
 	return r->end - r->seq;
+}
+
+/* May the peer still answer it? Then it is in the order of transmission, tcb.sent. */
+static inline bool xtcp_rng_out(const struct xtcp_rng *r)
+{
+	return !r->sacked && !r->lost;
 }
 
 static inline struct xtcp_rng *xtcp_txq_head(const struct xtcp_tcb *t)
@@ -141,7 +163,23 @@ void xtcp_undo(struct xtcp_tcb *t, enum xtcp_mib why, struct xtcp_verdict *v);
 void xtcp_frto_begin(struct xtcp_tcb *t);
 bool xtcp_frto_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c);
 
+/* ecn.c */
+bool xtcp_ecn_asked(const struct xtcp_seg *g);
+void xtcp_ecn_peer_syn(struct xtcp_tcb *t, const struct xtcp_seg *g);
+bool xtcp_ecn_echoed(struct xtcp_tcb *t, const struct xtcp_seg *g);
+void xtcp_ecn_data(struct xtcp_tcb *t, const struct xtcp_seg *g);
+void xtcp_ecn_mark(const struct xtcp_tcb *t, struct xtcp_xmit *x);
+
+/* mtup.c */
+void xtcp_mtup_init(struct xtcp_tcb *t, u64 now_us);
+void xtcp_mtup_black_hole(struct xtcp_tcb *t, u64 now_us);
+u32 xtcp_mtup_next(struct xtcp_tcb *t, u64 now_us, bool *wait);
+void xtcp_mtup_sent(struct xtcp_tcb *t, u32 seq, u32 payload);
+void xtcp_mtup_ack(struct xtcp_tcb *t, struct xtcp_verdict *v);
+bool xtcp_mtup_lost(struct xtcp_tcb *t, struct xtcp_verdict *v);
+
 /* recovery.c */
+void xtcp_recovery_local(struct xtcp_tcb *t);
 void xtcp_recovery_end(struct xtcp_tcb *t);
 void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 u32 xtcp_pipe(const struct xtcp_tcb *t);
@@ -162,7 +200,8 @@ void xtcp_cwnd_restart(struct xtcp_tcb *t, u64 now_us);
 void xtcp_cwnd_validate(struct xtcp_tcb *t, bool limited, u64 now_us);
 
 /* rto.c */
-void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us);
+u32 xtcp_rto_min_us(const struct xtcp_tcb *t);
+void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us, u64 now_us);
 u64 xtcp_init_rto_us(const struct xtcp_params *p, u32 sock_ms, bool synack);
 bool xtcp_syn_spent(const struct xtcp_tcb *t, u64 now_us);
 void xtcp_rto_arm(struct xtcp_tcb *t, u64 now_us);
@@ -175,6 +214,7 @@ bool xtcp_retries_spent(const struct xtcp_tcb *t, u32 limit, u64 now_us);
 u32 xtcp_orphan_limit(const struct xtcp_tcb *t);
 
 /* window.c */
+u32 xtcp_window_wish(const struct xtcp_tcb *t);
 u32 xtcp_window_offer(const struct xtcp_tcb *t);
 u16 xtcp_window_wire(const struct xtcp_tcb *t, bool syn);
 void xtcp_window_init(struct xtcp_tcb *t);
@@ -231,6 +271,18 @@ u32 xtcp_cbrt(u64 x);
 void xtcp_hystart_init(struct xtcp_tcb *t, struct xtcp_hystart *h);
 void xtcp_hystart_rtt(struct xtcp_hystart *h, u32 rtt_us);
 u32 xtcp_hystart_ack(struct xtcp_tcb *t, struct xtcp_hystart *h, u32 acked, bool limited);
+
+/* pacing.c */
+void xtcp_pacing_update(struct xtcp_tcb *t);
+void xtcp_pace_sent(struct xtcp_tcb *t, u32 len, u64 now_us);
+bool xtcp_held(struct xtcp_tcb *t, u32 len, u64 now_us);
+
+/* rate.c */
+void xtcp_rate_sent(struct xtcp_tcb *t, struct xtcp_rng *r, u64 now_us);
+void xtcp_rate_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 n,
+		       struct xtcp_ackctx *c);
+void xtcp_rate_sample(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_rs *rs);
+void xtcp_rate_idle(struct xtcp_tcb *t);
 
 /* output.c */
 u32 xtcp_eff_mss(const struct xtcp_tcb *t);

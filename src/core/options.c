@@ -6,6 +6,8 @@ enum {
 	OPT_EOL, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8,
 };
 
+#define TS_WORD	(OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10)
+
 static u16 get16(const u8 *p)
 {
 	return p[0] << 8 | p[1];
@@ -65,7 +67,14 @@ static void opt_parse(u8 kind, const u8 *p, unsigned int len, bool syn, struct x
 
 int xtcp_opts_parse(const u8 *p, unsigned int len, bool syn, struct xtcp_opts *o)
 {
-	memset(o, 0, sizeof(*o));
+	memset(o, 0, offsetof(struct xtcp_opts, sack));
+	/* RFC 7323 appendix A: how timestamps come, and in most segments nothing else */
+	if (len == XTCP_TS_LEN && get32(p) == TS_WORD) {
+		o->has_ts = 1;
+		o->tsval = get32(p + 4);
+		o->tsecr = get32(p + 8);
+		return 0;
+	}
 	while (len) {
 		unsigned int n;
 
@@ -135,11 +144,18 @@ unsigned int xtcp_opts_build(const struct xtcp_opts *o, u8 out[XTCP_MAX_OPT])
 	return sack_build(o, p, out) - out;
 }
 
+unsigned int xtcp_opts_build_ts(u32 tsval, u32 tsecr, u8 *out)
+{
+	put32(put32(put32(out, TS_WORD), tsval), tsecr);
+	return XTCP_TS_LEN;
+}
+
 void xtcp_hdr_parse(const u8 *h, unsigned int hlen, struct xtcp_seg *g)
 {
 	memset(g, 0, offsetof(struct xtcp_seg, opt));
 	g->seq = get32(h + 4);
 	g->ack = get32(h + 8);
+	g->res = h[12] & 15;
 	g->flags = h[13];
 	g->wnd = get16(h + 14);
 	g->urg = get16(h + 18);

@@ -11,6 +11,9 @@
 #define LINGER2_MAX_S	120
 #define MSEC_S		1000
 #define USER_TIMEOUT_MAX_MS 0x7fffffff
+/* Of TCP_RTO_MIN_US. Linux begins at two of its ticks, we with tcp_rto_min_us. */
+#define RTO_MIN_LEAST_US	1000
+#define RTO_MIN_MOST_US		200000
 
 /* Longest 2MSL, as of tcp_timewait_ms; and the range of a first timeout. */
 #define TIMEWAIT_MAX_MS	86400000
@@ -66,6 +69,8 @@ int xtcp_opt_tcp(struct xtcp_tcb *t, int optname, int val)
 		return 0;
 	case TCP_USER_TIMEOUT:
 		return set_range(&t->user_timeout_ms, val, 0, USER_TIMEOUT_MAX_MS, 1);
+	case TCP_RTO_MIN_US:
+		return set_range(&t->rto_min_us, val, RTO_MIN_LEAST_US, RTO_MIN_MOST_US, 1);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -86,6 +91,8 @@ static bool own_ok(int optname, int val)
 		return val >= -1 && val <= 2;
 	case XTCP_ABORT_ON_OVERFLOW:
 		return val >= -1 && val <= 1;
+	case XTCP_ZEROCOPY:
+		return val >= 0 && val <= 1;
 	default:
 		return false;
 	}

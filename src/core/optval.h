@@ -12,6 +12,10 @@
 #endif
 #include "../../include/uapi/linux/xtcp.h"
 
+#ifndef TCP_RTO_MIN_US
+#define TCP_RTO_MIN_US	45	/* Linux 6.15 */
+#endif
+
 int xtcp_opt_tcp(struct xtcp_tcb *t, int optname, int val);
 int xtcp_opt_own(struct xtcp_tcb *t, int optname, int val);
 u8 xtcp_secs_to_retrans(int secs);

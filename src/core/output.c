@@ -15,7 +15,7 @@ static u32 half_window(const struct xtcp_tcb *t, u32 mss)
 {
 	u32 cut = t->max_window > XTCP_DEFAULT_MSS ? t->max_window / 2 : t->max_window;
 
-	return cut && mss > cut ? max_t(u32, cut, XTCP_P(t, tcp_min_snd_mss) - 12) : mss;
+	return cut && mss > cut ? max_t(u32, cut, XTCP_P(t, tcp_min_snd_mss) - XTCP_TS_LEN) : mss;
 }
 
 /**
@@ -32,8 +32,10 @@ u32 xtcp_mss_update(struct xtcp_tcb *t)
 	if (t->user_mss)
 		mss = min_t(u32, mss, t->user_mss);
 	mss = max_t(u32, mss, XTCP_P(t, tcp_min_snd_mss));
+	if (t->mtup_on)
+		mss = min_t(u32, mss, t->mtup_low);
 	if (t->ts_ok)
-		mss -= 12;
+		mss -= XTCP_TS_LEN;
 	t->mss_now = half_window(t, mss);
 	return t->mss_now;
 }
@@ -51,8 +53,7 @@ static unsigned int sack_blocks(const struct xtcp_tcb *t, struct xtcp_opts *o)
 	return n;
 }
 
-/* Payload that fits next to the SACK blocks that are due. */
-u32 xtcp_eff_mss(const struct xtcp_tcb *t)
+static noinline u32 sack_mss(const struct xtcp_tcb *t)
 {
 	struct xtcp_opts o;
 	unsigned int n = sack_blocks(t, &o);
@@ -60,9 +61,17 @@ u32 xtcp_eff_mss(const struct xtcp_tcb *t)
 	return t->mss_now - (n ? min_t(u32, 4 + 8 * n, t->mss_now - 1) : 0);
 }
 
-static void set_opts(const struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+/* Payload that fits next to the SACK blocks that are due. */
+u32 xtcp_eff_mss(const struct xtcp_tcb *t)
 {
-	struct xtcp_opts o = { 0 };
+	return likely(!t->n_sackb && !t->dsack_set) ? t->mss_now : sack_mss(t);
+}
+
+/* Other options than a timestamp. */
+static noinline void set_more_opts(const struct xtcp_tcb *t, u32 tsval, u32 tsecr,
+				   struct xtcp_xmit *x)
+{
+	struct xtcp_opts o = { };
 
 	if (x->flags & XTCP_SYN) {
 		o.mss = t->adv_mss;
@@ -77,10 +86,21 @@ static void set_opts(const struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 	}
 	if (t->ts_ok) {
 		o.has_ts = 1;
-		o.tsval = xtcp_ts_now(t->ts_off, now_us);
-		o.tsecr = x->flags & XTCP_ACK ? t->s.ts_recent : 0;
+		o.tsval = tsval;
+		o.tsecr = tsecr;
 	}
 	x->optlen = xtcp_opts_build(&o, x->opt);
+}
+
+static void set_opts(const struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
+{
+	u32 tsval = t->ts_ok ? xtcp_ts_now(t->ts_off, now_us) : 0;
+	u32 tsecr = x->flags & XTCP_ACK ? t->s.ts_recent : 0;
+
+	if (likely(!(x->flags & XTCP_SYN) && !t->n_sackb && !t->dsack_set))
+		x->optlen = t->ts_ok ? xtcp_opts_build_ts(tsval, tsecr, x->opt) : 0;
+	else
+		set_more_opts(t, tsval, tsecr, x);
 }
 
 static void set_urg(const struct xtcp_tcb *t, struct xtcp_xmit *x)
@@ -99,7 +119,7 @@ static bool build(const struct xtcp_tcb *t, u8 kind, u32 seq, u32 len, u8 flags,
 {
 	u32 mss = xtcp_eff_mss(t), end = seq + len;
 
-	memset(x, 0, sizeof(*x));
+	memset(x, 0, offsetof(struct xtcp_xmit, opt));
 	x->kind = kind;
 	x->seq = seq;
 	x->len = len;
@@ -109,13 +129,17 @@ static bool build(const struct xtcp_tcb *t, u8 kind, u32 seq, u32 len, u8 flags,
 		x->ack = t->s.rcv_nxt;
 	}
 	x->wnd = xtcp_window_wire(t, flags & XTCP_SYN);
-	if (len > mss)
+	if (len > mss) {
+		/* a peer's GRO then hands the burst on, and its end is acknowledged (Linux 5.5) */
 		x->gso_size = mss;
+		x->flags |= XTCP_PSH;
+	}
 	if (len && (flags & XTCP_FIN || (seq_lt(seq, t->push_seq) && seq_geq(end, t->push_seq)) ||
 		    end == t->write_seq))
 		x->flags |= XTCP_PSH;
 	if (len)
 		set_urg(t, x);
+	xtcp_ecn_mark(t, x);
 	set_opts(t, now_us, x);
 	return true;
 }
@@ -142,14 +166,16 @@ static bool out_probe(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
  */
 static bool out_tlp(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 {
-	u32 mss = xtcp_eff_mss(t), edge = xtcp_wnd_end(t), nxt = t->s.snd_nxt, len, end;
+	u32 mss, edge = xtcp_wnd_end(t), nxt = t->s.snd_nxt, len, end;
 	const struct xtcp_rng *r;
 	bool fin;
 
-	if (!t->tlp_due)
+	if (likely(!t->tlp_due))
 		return false;
+	mss = xtcp_eff_mss(t);
 	t->tlp_due = 0;
-	if (!t->n_txq || !t->syn_acked || t->ca_state != XTCP_CA_OPEN)
+	if (!t->n_txq || !t->syn_acked ||
+	    (t->ca_state != XTCP_CA_OPEN && t->ca_state != XTCP_CA_CWR))
 		return false;
 	if (!t->fin_sent && t->write_seq != nxt && seq_gt(edge, nxt)) {
 		len = min_t(u32, min_t(u32, t->write_seq - nxt, edge - nxt), mss);
@@ -180,15 +206,15 @@ static u32 rexmit_len(const struct xtcp_tcb *t, const struct xtcp_rng *r, u32 wa
 		return min_t(u32, want, mss);
 	room = xtcp_cwnd_room(t);
 	if (want <= room)
-		return min_t(u32, want, max_t(u32, t->gso_max / mss * mss, mss));
-	room = min_t(u32, room, max_t(u32, t->gso_max, mss));
+		return min_t(u32, want, max_t(u32, xtcp_tso_goal(t) / mss * mss, mss));
+	room = min_t(u32, room, max_t(u32, xtcp_tso_goal(t), mss));
 	return room / mss * mss;
 }
 
 static bool out_rexmit(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 {
-	struct xtcp_rng *r = xtcp_txq_next_lost(t);
-	u32 mss = xtcp_eff_mss(t), len, want;
+	struct xtcp_rng *r = t->lost_bytes ? xtcp_txq_next_lost(t) : NULL;
+	u32 mss, len, want;
 	bool fin;
 	u8 flags = 0;
 
@@ -201,10 +227,13 @@ static bool out_rexmit(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 			return false;
 		return build(t, XTCP_X_REXMIT, r->seq, 0, XTCP_SYN, now_us, x);
 	}
+	mss = xtcp_eff_mss(t);
 	fin = t->fin_sent && r->end == t->write_seq + 1;
 	want = xtcp_rng_len(r) - fin;
 	len = want ? rexmit_len(t, r, want, mss) : 0;
 	if (want && !len)
+		return false;
+	if (!t->force_rexmit && xtcp_held(t, len, now_us))
 		return false;
 	if (fin && len == want)
 		flags = XTCP_FIN;
@@ -229,7 +258,7 @@ static u32 new_len(struct xtcp_tcb *t, u32 unsent, u32 wnd, u32 mss, bool *limit
 {
 	u32 room = xtcp_cwnd_room(t), len = min_t(u32, unsent, wnd);
 
-	len = min_t(u32, len, max_t(u32, t->gso_max / mss * mss, mss));
+	len = min_t(u32, len, max_t(u32, xtcp_tso_goal(t) / mss * mss, mss));
 	if (len > room) {
 		len = room / mss * mss;
 		*limited = true;
@@ -242,6 +271,15 @@ static u32 new_len(struct xtcp_tcb *t, u32 unsent, u32 wnd, u32 mss, bool *limit
 		return tail_ok(t) ? len : 0;
 	/* 3.8.6.2.1: the window cuts it short; half the largest window will do */
 	return t->force_send || len >= max_t(u32, t->max_window / 2, 1) ? len : 0;
+}
+
+/* A probe of the path's MTU is one segment, whatever can cut up larger ones. */
+static bool out_mtu_probe(struct xtcp_tcb *t, u32 len, u64 now_us, struct xtcp_xmit *x)
+{
+	build(t, XTCP_X_NEW, t->s.snd_nxt, len, 0, now_us, x);
+	x->gso_size = 0;
+	x->mtu_probe = 1;
+	return true;
 }
 
 static bool out_new(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x, bool *limited)
@@ -257,8 +295,15 @@ static bool out_new(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x, bool *l
 	if (unsent) {
 		if (!t->n_txq)
 			xtcp_cwnd_restart(t, now_us);
+		if (t->mtup_on) {
+			len = xtcp_mtup_next(t, now_us, limited);
+			if (len)
+				return out_mtu_probe(t, len, now_us, x);
+			if (*limited)
+				return false;
+		}
 		len = new_len(t, unsent, wnd, mss, limited);
-		if (!len)
+		if (!len || xtcp_held(t, len, now_us))
 			return false;
 	}
 	if (t->fin_queued && len == unsent && wnd > len)
@@ -292,14 +337,15 @@ static void out_idle(struct xtcp_tcb *t, bool limited, u64 now_us)
 	}
 	if (t->n_txq || !xtcp_pending(t) || t->fin_sent)
 		t->force_send = 0;
-	else if (!t->deadline_us[XTCP_T_REXMIT] && !t->deadline_us[XTCP_T_CORK])
+	else if (!t->deadline_us[XTCP_T_REXMIT] && !t->deadline_us[XTCP_T_CORK] &&
+		 !t->deadline_us[XTCP_T_PACE])
 		xtcp_persist_arm(t, now_us);
 	xtcp_cwnd_validate(t, limited, now_us);
 }
 
 /**
  * xtcp_output_next - decide the next segment to transmit now
- * @t: block, rcv_free and rcv_full fresh
+ * @t: block; rcv_free, rcv_full and dev_least fresh
  * @now_us: now
  * @x: the segment
  *
@@ -312,6 +358,11 @@ bool xtcp_output_next(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 
 	if (t->state == XTCP_CLOSE || t->state == XTCP_LISTEN)
 		return false;
+	if (unlikely(t->refused)) {
+		t->refused = 0;
+		return out_ack(t, now_us, x);
+	}
+	t->deadline_us[XTCP_T_PACE] = 0;
 	if (t->state != XTCP_TIME_WAIT) {
 		if (out_syn(t, now_us, x) || out_probe(t, now_us, x) || out_tlp(t, now_us, x) ||
 		    out_rexmit(t, now_us, x) || out_new(t, now_us, x, &limited))
@@ -322,6 +373,47 @@ bool xtcp_output_next(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 	if (t->state != XTCP_TIME_WAIT)
 		out_idle(t, limited, now_us);
 	return false;
+}
+
+/*
+ * Bulk data ends like this: of a write a piece shorter than a segment is left, and Nagle
+ * keeps it. That is out_new()'s answer where nothing else has a say in it.
+ */
+static bool tail_waits(const struct xtcp_tcb *t)
+{
+	u32 unsent = t->write_seq - t->s.snd_nxt;
+
+	return unsent < t->mss_now && t->n_txq && !tail_ok(t) && !t->mtup_on && !t->n_sackb &&
+	       !t->dsack_set && seq_leq(t->write_seq, xtcp_wnd_end(t)) &&
+	       unsent <= xtcp_cwnd_room(t);
+}
+
+/**
+ * xtcp_output_more - after a segment: has xtcp_output_next() to be asked again?
+ * @t: block
+ *
+ * Return: false if it would find nothing; xtcp_output_over() then ends the loop.
+ */
+bool xtcp_output_more(const struct xtcp_tcb *t)
+{
+	return (xtcp_pending(t) && !tail_waits(t)) || xtcp_output_due_else(t);
+}
+
+/**
+ * xtcp_output_over - the same as xtcp_output_next() where that has nothing to send
+ * @t: block; xtcp_output_more() says so
+ * @now_us: now
+ *
+ * For the end of a loop, which is as frequent as its first round.
+ */
+void xtcp_output_over(struct xtcp_tcb *t, u64 now_us)
+{
+	if (t->state == XTCP_CLOSE || t->state == XTCP_LISTEN)
+		return;
+	t->held = 0;
+	t->deadline_us[XTCP_T_PACE] = 0;
+	if (t->state != XTCP_TIME_WAIT)
+		out_idle(t, false, now_us);
 }
 
 static void sent_new(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
@@ -340,7 +432,9 @@ static void sent_new(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 		}
 		if (was_idle) {
 			t->una_us = now_us;
-			t->busy_since_us = now_us;
+			if (!t->busy)
+				t->busy_us -= now_us;
+			t->busy = 1;
 		}
 		xtcp_rto_arm(t, now_us);
 	}
@@ -350,6 +444,8 @@ static void sent_new(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 
 static void sent_rexmit(struct xtcp_tcb *t, u32 seq, u32 end, u32 segs, u64 now_us)
 {
+	/* whatever becomes of it now says nothing of its size */
+	t->mtup_size = 0;
 	xtcp_txq_resent(t, seq, end, now_us);
 	t->bytes_retrans += end - seq;
 	t->total_retrans += segs;
@@ -385,13 +481,19 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 		t->data_segs_out += segs;
 		t->bytes_sent += x->len;
 		t->lsnd_us = now_us;
+		if (x->flags & XTCP_CWR)
+			t->ecn_cwr = 0;
+		if (t->paced)
+			xtcp_pace_sent(t, x->len, now_us);
 	}
-	if (t->ca_state == XTCP_CA_RECOVERY)
+	if (t->ca_state == XTCP_CA_RECOVERY || t->ca_state == XTCP_CA_CWR)
 		t->prr_out += x->len;
 	switch ((enum xtcp_xmit_kind)x->kind) {
 	case XTCP_X_NEW:
 		sent_new(t, x->seq, end, now_us);
-		if (x->len % max_t(u32, x->gso_size ? x->gso_size : xtcp_eff_mss(t), 1))
+		if (x->mtu_probe)
+			xtcp_mtup_sent(t, x->seq, x->len);
+		else if (x->len % max_t(u32, x->gso_size ? x->gso_size : xtcp_eff_mss(t), 1))
 			t->snd_sml = end;
 		/* it answers what just came: ACKs may wait for the next answer */
 		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us)
@@ -424,25 +526,60 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 	xtcp_ack_sent(t, segs);
 }
 
-/**
- * xtcp_output_failed - it could not be built: arm a retry
- * @t: block
- * @now_us: now
- *
- * Nothing changed in the block but deadlines, so the retry decides anew. What
- * has never been in flight has no retransmission timer: one is needed here, or
- * a host that can send nothing would keep its SYNs and orphans for ever.
+/*
+ * Not sent: again after @us, if not by then for another reason. Nothing changed in the
+ * block but deadlines, so the retry decides anew. What has never been in flight has no
+ * retransmission timer: one is needed here, or a host that can send nothing would keep
+ * its SYNs and orphans for ever.
  */
-void xtcp_output_failed(struct xtcp_tcb *t, u64 now_us)
+static void output_retry(struct xtcp_tcb *t, u64 us, u64 now_us)
 {
+	u64 *due_us = &t->deadline_us[XTCP_T_DELACK];
+
 	t->out_retry = 1;
-	t->deadline_us[XTCP_T_DELACK] = now_us + XTCP_RETRY_US;
+	if (!*due_us || *due_us > now_us + us)
+		*due_us = now_us + us;
 	if (t->n_txq || !xtcp_pending(t) || t->deadline_us[XTCP_T_REXMIT])
 		return;
 	if (t->syn_acked)
 		xtcp_persist_arm(t, now_us);
 	else
 		xtcp_rto_arm(t, now_us);
+}
+
+/**
+ * xtcp_output_failed - it could not be built: arm a retry
+ * @t: block
+ * @now_us: now
+ */
+void xtcp_output_failed(struct xtcp_tcb *t, u64 now_us)
+{
+	output_retry(t, XTCP_RETRY_US, now_us);
+}
+
+/**
+ * xtcp_output_refused - the queue below has dropped it: there is congestion here
+ * @t: block
+ * @x: what was decided
+ * @now_us: now
+ *
+ * Data is as if it had not been tried, and waits for an ACK, a timer, or half a
+ * second; trying sooner would only keep the queue full. The ACK that it carried
+ * goes alone, it may be small enough. The rest is lost on the way; a probe of the
+ * path's MTU says nothing of congestion by that, its size is as likely the cause.
+ *
+ * Return: whether it counts as sent, so that xtcp_output_sent() must follow
+ */
+bool xtcp_output_refused(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
+{
+	if (x->mtu_probe)
+		return true;
+	xtcp_recovery_local(t);
+	if (!x->len || (x->kind != XTCP_X_NEW && x->kind != XTCP_X_REXMIT))
+		return true;
+	t->refused = 1;
+	output_retry(t, XTCP_REFUSED_US, now_us);
+	return false;
 }
 
 /**

@@ -121,19 +121,17 @@ static u32 reo_wnd_us(const struct xtcp_tcb *t)
  */
 u32 xtcp_rack_detect(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 {
+	struct xtcp_rng *r, *n;
 	bool again = false;
-	struct xtcp_rng *r;
 	u64 wait_us, left_us = 0;
 
 	if (!t->newest_us)
 		return 0;
 	wait_us = (u64)t->rack_rtt_us + reo_wnd_us(t);
-	list_for_each_entry(r, &t->txq, link) {
-		/* what follows a range sent once was sent no earlier */
-		if (r->xmits == 1 && r->xmit_us > t->newest_us)
+	list_for_each_entry_safe(r, n, &t->sent, sent) {
+		if (r->xmit_us > t->newest_us)
 			break;
-		if (r->sacked || r->lost ||
-		    !sent_after(t->newest_us, t->newest_end, r->xmit_us, r->end))
+		if (!sent_after(t->newest_us, t->newest_end, r->xmit_us, r->end))
 			continue;
 		if (r->xmit_us + wait_us > now_us) {
 			left_us = max_t(u64, left_us, r->xmit_us + wait_us - now_us);
@@ -156,8 +154,9 @@ u32 xtcp_rack_detect(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 bool xtcp_tlp_ok(const struct xtcp_tcb *t)
 {
 	return t->n_txq && t->syn_acked && t->sack_ok && t->srtt_us &&
-	       t->ca_state == XTCP_CA_OPEN && !t->sacked_bytes && !t->lost_bytes &&
-	       !t->tlp_out && !t->tlp_due && XTCP_P(t, tcp_early_retrans) >= TLP_EARLY_RETRANS;
+	       (t->ca_state == XTCP_CA_OPEN || t->ca_state == XTCP_CA_CWR) &&
+	       !t->sacked_bytes && !t->lost_bytes && !t->tlp_out && !t->tlp_due &&
+	       XTCP_P(t, tcp_early_retrans) >= TLP_EARLY_RETRANS;
 }
 
 /**

@@ -5,6 +5,10 @@
  * Limited transmit (RFC 3042) comes by way of the pipe in all of them, the rate
  * of recovery is PRR's (RFC 6937bis). What turns out to be no loss: undo.c.
  *
+ * An echo of ECN (RFC 3168 6.1.2) reduces cwnd likewise, once for all that was in
+ * flight, and there is no way back: the congestion was real. XTCP_CA_CWR lasts
+ * until something that was sent after the reduction has arrived, and with it CWR.
+ *
  * cwnd is compared with the pipe, never inflated: without SACK each duplicate
  * ACK takes one segment out of the pipe.
  */
@@ -20,7 +24,7 @@ u32 xtcp_pipe(const struct xtcp_tcb *t)
 {
 	u32 n = t->s.snd_nxt - t->s.snd_una - t->sacked_bytes - t->lost_bytes;
 
-	if (!t->sack_ok && (t->ca_state == XTCP_CA_DISORDER || t->ca_state == XTCP_CA_RECOVERY))
+	if (!t->sack_ok && t->ca_state != XTCP_CA_OPEN && t->ca_state != XTCP_CA_LOSS)
 		n -= min_t(u32, n, (u32)t->dupacks * t->mss_now);
 	return n;
 }
@@ -72,6 +76,8 @@ static void prr(struct xtcp_tcb *t, u32 delivered, bool safe)
 	u64 target = (u64)t->ssthresh * mss, room;
 
 	t->prr_delivered += delivered;
+	if (t->cc->control)
+		return;
 	if (pipe > target) {
 		room = div_u64(t->prr_delivered * target + t->prr_fs - 1, t->prr_fs);
 		room -= min_t(u64, room, t->prr_out);
@@ -91,13 +97,39 @@ static u32 dup_bytes(const struct xtcp_tcb *t)
 	return t->sack_ok ? 0 : (u32)t->dupacks * t->mss_now;
 }
 
-static void enter_recovery(struct xtcp_tcb *t, u32 delivered, struct xtcp_verdict *v)
+/* A window's one reduction; PRR carries it out. The peer's echoes of ECN end with it. */
+static void reduce(struct xtcp_tcb *t, u32 delivered)
 {
 	u32 before = t->sacked_bytes + dup_bytes(t), flight = t->s.snd_nxt - t->s.snd_una;
 
-	save_window(t);
 	t->ssthresh = t->cc->ssthresh(t);
 	t->cwnd_cnt = 0;
+	/* RecoverFS: what is in flight, with what came by this ACK and nothing that came before */
+	t->prr_fs = max_t(u32, flight - min_t(u32, flight, before) + delivered, 1);
+	t->prr_delivered = 0;
+	t->prr_out = 0;
+	t->ecn_cwr = t->ecn_ok;
+}
+
+/* Was what is lost sent before the reduction that an echo of ECN has brought? */
+static bool reduced(const struct xtcp_tcb *t)
+{
+	const struct xtcp_rng *r = xtcp_txq_next_lost(t);
+
+	return t->ca_state == XTCP_CA_CWR && seq_lt(r ? r->seq : t->s.snd_una, t->high_seq);
+}
+
+static void enter_recovery(struct xtcp_tcb *t, u32 delivered, struct xtcp_verdict *v)
+{
+	bool again = reduced(t);
+
+	if (t->ca_state < XTCP_CA_CWR && xtcp_mtup_lost(t, v))
+		return;
+	save_window(t);
+	if (again)
+		t->prior_cwnd = 0;
+	else
+		reduce(t, delivered);
 	t->high_seq = t->s.snd_nxt;
 	t->force_rexmit = 1;
 	if (!xtcp_rack_on(t))
@@ -105,11 +137,25 @@ static void enter_recovery(struct xtcp_tcb *t, u32 delivered, struct xtcp_verdic
 	xtcp_ca_set(t, XTCP_CA_RECOVERY);
 	xtcp_count(v, t->sack_ok ? XTCP_MIB_SACK_RECOVERY : XTCP_MIB_RENO_RECOVERY);
 	xtcp_count(v, XTCP_MIB_FAST_RETRANS);
-	/* RecoverFS: what is in flight, with what came by this ACK and nothing that came before */
-	t->prr_fs = max_t(u32, flight - min_t(u32, flight, before) + delivered, 1);
-	t->prr_delivered = 0;
-	t->prr_out = 0;
 	prr(t, delivered, false);
+}
+
+/* RFC 3168 6.1.2: as at a loss, but nothing is sent again. */
+static void enter_cwr(struct xtcp_tcb *t, u32 delivered)
+{
+	t->prior_cwnd = 0;
+	t->tlp_out = 0;
+	reduce(t, delivered);
+	t->high_seq = t->s.snd_nxt;
+	xtcp_ca_set(t, XTCP_CA_CWR);
+	prr(t, delivered, false);
+}
+
+/* Congestion right here: what we sent was dropped before it was on the way. */
+void xtcp_recovery_local(struct xtcp_tcb *t)
+{
+	if (t->syn_acked && t->n_txq && t->ca_state < XTCP_CA_CWR && !t->cc->control)
+		enter_cwr(t, 0);
 }
 
 /**
@@ -130,9 +176,10 @@ void xtcp_recovery_end(struct xtcp_tcb *t)
 static void recovered(struct xtcp_tcb *t)
 {
 	/* RFC 6937bis: where PRR was heading to */
-	if (t->ca_state == XTCP_CA_RECOVERY)
+	if (t->ca_state != XTCP_CA_LOSS && t->ssthresh != XTCP_INF_SSTHRESH)
 		t->cwnd = t->ssthresh;
-	xtcp_rack_recovered(t);
+	if (t->ca_state != XTCP_CA_CWR)
+		xtcp_rack_recovered(t);
 	xtcp_recovery_end(t);
 }
 
@@ -146,6 +193,7 @@ static void probe_repaired(struct xtcp_tcb *t, struct xtcp_verdict *v)
 	t->cwnd = min_t(u32, t->cwnd, t->ssthresh);
 	t->cwnd_cnt = 0;
 	t->prior_cwnd = 0;
+	t->ecn_cwr = t->ecn_ok;
 }
 
 /* Losses by SACK: RFC 8985, or RFC 6675. */
@@ -192,42 +240,108 @@ static void recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_
 		prr(t, delivered, c->acked && t->lost_bytes <= lost);
 }
 
-static void open_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verdict *v)
+/* Does this ACK, outside recovery, tell of a loss? */
+static bool loss_seen(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verdict *v)
 {
+	bool cwr = t->ca_state == XTCP_CA_CWR;
 	u32 lost = t->lost_bytes;
 	struct xtcp_rng *r;
-	bool loss;
 
-	if (c->acked)
-		t->dupacks = 0;
 	if (!t->n_txq) {
-		xtcp_ca_set(t, XTCP_CA_OPEN);
-		return;
+		t->dupacks = 0;
+		if (!cwr)
+			xtcp_ca_set(t, XTCP_CA_OPEN);
+		return false;
 	}
 	if (c->dup && t->dupacks < 65535)
 		t->dupacks++;
-	xtcp_ca_set(t, t->dupacks || t->sacked_bytes ? XTCP_CA_DISORDER : XTCP_CA_OPEN);
+	if (!cwr)
+		xtcp_ca_set(t, t->dupacks || t->sacked_bytes ? XTCP_CA_DISORDER : XTCP_CA_OPEN);
 	/* RFC 6582 3.2 step 1: dupacks that the last recovery caused are none */
-	if (!t->sack_ok && seq_leq(t->s.snd_una, t->high_seq))
-		return;
+	if (!cwr && !t->sack_ok && seq_leq(t->s.snd_una, t->high_seq))
+		return false;
 	detect(t, c, v);
 	r = xtcp_txq_head(t);
 	if (xtcp_rack_on(t))
-		loss = t->lost_bytes > lost;
-	else
-		loss = t->dupacks >= XTCP_P(t, tcp_reordering) || (r->lost && !r->sacked);
-	if (loss)
-		enter_recovery(t, t->sack_ok ? c->fresh + c->sacked : t->mss_now, v);
+		return t->lost_bytes > lost;
+	return t->dupacks >= XTCP_P(t, tcp_reordering) || (r->lost && !r->sacked);
 }
 
-/* Outside recovery; nor by the ACK that ends it, most of what that covers is old news. */
+/*
+ * The peer repeats its echo until it has our CWR: an echo on the ACK of what was in
+ * flight at the last reduction, whatever that was for, asks for no other one.
+ */
+static bool echo_is_new(const struct xtcp_tcb *t)
+{
+	return !t->ecn_cwr && seq_gt(t->s.snd_una, t->high_seq);
+}
+
+static void open_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verdict *v)
+{
+	u32 dups = dup_bytes(t), delivered = c->fresh + c->sacked;
+
+	/* where there is no SACK, duplicates have told of some of it */
+	if (c->acked) {
+		delivered -= min_t(u32, dups, delivered);
+		t->dupacks = 0;
+	} else if (c->dup && !t->sack_ok) {
+		delivered = t->mss_now;
+	}
+	if (loss_seen(t, c, v)) {
+		enter_recovery(t, t->sack_ok ? delivered : t->mss_now, v);
+		if (c->ece)
+			t->prior_cwnd = 0;
+	} else if (t->ca_state == XTCP_CA_CWR) {
+		if (delivered)
+			prr(t, delivered, c->acked);
+	} else if (c->ece && (c->acked || t->n_txq) && echo_is_new(t)) {
+		enter_cwr(t, delivered);
+	}
+}
+
+/*
+ * Outside recovery; nor by the ACK that ends it, most of what that covers is old
+ * news; nor by one that tells of congestion.
+ */
 static void grow(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
 		 struct xtcp_verdict *v)
 {
 	bool ends = seq_lt(c->prior_una, t->high_seq) && seq_geq(t->s.snd_una, t->high_seq);
 
-	if (c->acked && !ends && t->ca_state != XTCP_CA_RECOVERY)
+	if (ends || c->ece || t->ca_state == XTCP_CA_RECOVERY || t->ca_state == XTCP_CA_CWR)
+		return;
+	if (c->acked && !t->cc->control)
 		xtcp_cc_ack(t, c->acked, now_us, v);
+}
+
+/* Has all arrived that was in flight at the reduction; after an echo of ECN something beyond? */
+static bool all_answered(const struct xtcp_tcb *t)
+{
+	if (t->ca_state == XTCP_CA_CWR)
+		return seq_gt(t->s.snd_una, t->high_seq);
+	return t->ca_state >= XTCP_CA_RECOVERY && seq_geq(t->s.snd_una, t->high_seq);
+}
+
+/* The rate, and who goes by it. @lost: bytes that were lost before this ACK was looked at. */
+static void told(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u32 lost, u64 now_us,
+		 struct xtcp_verdict *v)
+{
+	u64 sent_us = c->sent_us ?: c->sack_us;
+	u32 before = t->cwnd;
+	struct xtcp_rs rs;
+
+	xtcp_rate_sample(t, c, &rs);
+	if (!t->cc->control) {
+		xtcp_pacing_update(t);
+		return;
+	}
+	rs.lost = t->lost_bytes - min_t(u32, lost, t->lost_bytes);
+	rs.prior_pipe = xtcp_pipe(t) + rs.acked + rs.lost;
+	if (sent_us && sent_us <= now_us)
+		rs.rtt_us = clamp_t(u64, now_us - sent_us, 1, 1U << 28);
+	t->cc->control(t, &rs, now_us);
+	if (t->cwnd > before)
+		v->flags |= XTCP_V_SNDBUF;
 }
 
 /**
@@ -240,6 +354,8 @@ static void grow(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
 void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 		       struct xtcp_verdict *v)
 {
+	u32 lost = t->lost_bytes;
+
 	if (xtcp_tlp_ack(t, c))
 		probe_repaired(t, v);
 	if (c->reord && t->sack_ok) {
@@ -247,13 +363,16 @@ void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 		xtcp_count(v, XTCP_MIB_SACK_REORDER);
 	}
 	xtcp_rack_dsack(t, c);
-	if (!xtcp_undo_ack(t, c, v) && t->ca_state >= XTCP_CA_RECOVERY &&
-	    seq_geq(t->s.snd_una, t->high_seq))
+	/* RFC 3168: some of it was congestion, whatever else this ACK proves */
+	if (c->ece)
+		t->prior_cwnd = 0;
+	if (!xtcp_undo_ack(t, c, v) && all_answered(t))
 		recovered(t);
 	grow(t, c, now_us, v);
 	switch ((enum xtcp_ca_state)t->ca_state) {
 	case XTCP_CA_OPEN:
 	case XTCP_CA_DISORDER:
+	case XTCP_CA_CWR:
 		open_ack(t, c, v);
 		break;
 	case XTCP_CA_RECOVERY:
@@ -267,6 +386,7 @@ void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 			detect(t, c, v);
 		break;
 	}
+	told(t, c, lost, now_us, v);
 	/* keep "recover" within reach of the sequence comparison */
 	if (t->ca_state <= XTCP_CA_DISORDER && seq_gt(t->s.snd_una, t->high_seq + (1U << 30)))
 		t->high_seq = t->s.snd_una - 1;
@@ -304,7 +424,7 @@ void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 		return;
 	left_us = xtcp_rack_detect(t, now_us, v);
 	if (t->lost_bytes > lost) {
-		if (t->ca_state <= XTCP_CA_DISORDER)
+		if (t->ca_state < XTCP_CA_RECOVERY)
 			enter_recovery(t, 0, v);
 		else if (t->ca_state == XTCP_CA_RECOVERY)
 			prr(t, 0, false);
@@ -323,15 +443,16 @@ void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
  */
 void xtcp_recovery_rto(struct xtcp_tcb *t, struct xtcp_verdict *v)
 {
-	bool reneged = xtcp_txq_head(t)->sacked, first = t->ca_state <= XTCP_CA_DISORDER;
+	bool reneged = xtcp_txq_head(t)->sacked, first = t->ca_state < XTCP_CA_RECOVERY;
 
-	if (first || seq_leq(t->high_seq, t->s.snd_una)) {
+	if (t->ca_state <= XTCP_CA_DISORDER || seq_leq(t->high_seq, t->s.snd_una)) {
 		save_window(t);
 		t->ssthresh = t->cc->ssthresh(t);
-	} else if (t->ca_state == XTCP_CA_RECOVERY) {
-		/* a retransmission was lost: no way back */
+	} else if (t->ca_state != XTCP_CA_LOSS) {
+		/* a retransmission was lost, or it was congestion: no way back */
 		t->prior_cwnd = 0;
 	}
+	t->ecn_cwr = t->ecn_ok;
 	t->cwnd = 1;
 	t->cwnd_cnt = 0;
 	t->dupacks = 0;

@@ -138,6 +138,8 @@ void xtcp_reply_challenge(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_
 	if (xtcp_oow_limited(&t->last_oow_us, t->p, &bare, now_us))
 		return;
 	xtcp_reply_ack(&t->s, t->ts_ok, t->ts_off, t->rcv_wscale, now_us, &v->reply);
+	if (t->ecn_echo)
+		v->reply.flags |= XTCP_ECE;
 	v->flags |= XTCP_V_REPLY | XTCP_V_CHALLENGE;
 }
 

@@ -34,6 +34,7 @@ void xtcp_rq_init(struct xtcp_rq *rq, const struct xtcp_params *p, const struct 
 		rq->snd_wscale = min_t(u8, g->opt.wscale, XTCP_MAX_WSCALE);
 		rq->rcv_wscale = min_t(u8, rcv_wscale, XTCP_MAX_WSCALE);
 	}
+	rq->ecn_ok = READ_ONCE(p->tcp_ecn) && xtcp_ecn_asked(g);
 	rq->ts_ok = g->opt.has_ts && ts;
 	if (rq->ts_ok) {
 		rq->ts_off = ts == 2 ? 0 : ts_off;
@@ -56,7 +57,7 @@ void xtcp_rq_synack(const struct xtcp_rq *rq, u16 adv_mss, u64 now_us, struct xt
 	memset(r, 0, sizeof(*r));
 	r->seq = rq->iss;
 	r->ack = rq->rcv_nxt;
-	r->flags = XTCP_SYN | XTCP_ACK;
+	r->flags = XTCP_SYN | XTCP_ACK | (rq->ecn_ok ? XTCP_ECE : 0);
 	r->wnd = rq->rcv_wnd;
 	o.mss = adv_mss;
 	o.sack_ok = rq->sack_ok;

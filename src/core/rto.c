@@ -24,19 +24,49 @@ u64 xtcp_init_rto_us(const struct xtcp_params *p, u32 sock_ms, bool synack)
 }
 
 /**
+ * xtcp_rto_min_us - the least RTO (RFC 6298 2.4): the route's, the socket's, the namespace's
+ * @t: block
+ */
+u32 xtcp_rto_min_us(const struct xtcp_tcb *t)
+{
+	if (t->route_rto_min_ms)
+		return t->route_rto_min_ms * USEC_MS;
+	return t->rto_min_us ?: (u32)XTCP_P(t, tcp_rto_min_us);
+}
+
+/*
+ * The least of tcp_min_rtt_wlen: of the half of it that runs and of the half
+ * before, for a path that became longer shall not be measured by what it was.
+ */
+static void min_rtt(struct xtcp_tcb *t, u32 rtt_us, u64 now_us)
+{
+	u32 half_ms = (u32)XTCP_P(t, tcp_min_rtt_wlen) * 500;
+	u32 now_ms = div_u64(now_us, USEC_MS), past_ms = now_ms - t->min_rtt_ms;
+
+	if (past_ms >= half_ms) {
+		t->min_rtt_us = past_ms / 2 >= half_ms ? rtt_us : t->min_rtt_new_us;
+		t->min_rtt_new_us = rtt_us;
+		t->min_rtt_ms = now_ms;
+	}
+	t->min_rtt_new_us = min(t->min_rtt_new_us, rtt_us);
+	t->min_rtt_us = min(t->min_rtt_us, rtt_us);
+}
+
+/**
  * xtcp_rtt_sample - one measurement (RFC 6298 2.2, 2.3)
  * @t: block
  * @rtt_us: microseconds, from a segment never retransmitted or by timestamps
+ * @now_us: now
  *
  * The variance is the largest seen in the last round trip, never below
- * tcp_rto_min_us, so that RTO is SRTT plus at least that (as Linux does).
+ * the least RTO, so that RTO is SRTT plus at least that (as Linux does).
  */
-void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us)
+void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us, u64 now_us)
 {
-	u32 floor_us = XTCP_P(t, tcp_rto_min_us), max_us, m = clamp_t(u32, rtt_us, 1, 1U << 28);
+	u32 floor_us = xtcp_rto_min_us(t), max_us, m = clamp_t(u32, rtt_us, 1, 1U << 28);
 	s32 err;
 
-	t->min_rtt_us = min_t(u32, t->min_rtt_us, m);
+	min_rtt(t, m, now_us);
 	if (!t->srtt_us) {
 		t->srtt_us = m << 3;
 		t->mdev_us = m << 1;
@@ -151,7 +181,7 @@ void xtcp_rto_again(struct xtcp_tcb *t, u64 now_us)
 void xtcp_persist_arm(struct xtcp_tcb *t, u64 now_us)
 {
 	u64 max_us = (u64)XTCP_P(t, tcp_rto_max_ms) * 1000;
-	u64 us = max_t(u64, t->rto_us, XTCP_P(t, tcp_rto_min_us));
+	u64 us = max_t(u64, t->rto_us, xtcp_rto_min_us(t));
 
 	t->rexmit_kind = XTCP_RT_PERSIST;
 	if (!t->una_us)
@@ -185,7 +215,7 @@ static u64 model_us(const struct xtcp_tcb *t, u64 step, u32 limit)
 
 /*
  * Have @limit retransmissions had their time? Linux counts time, not
- * retransmissions: the sum of @limit timeouts that begin at rto_min and double
+ * retransmissions: the sum of @limit timeouts that begin at tcp_rto_min_us and double
  * up to rto_max, since the first retransmission of this episode.
  */
 bool xtcp_retries_spent(const struct xtcp_tcb *t, u32 limit, u64 now_us)

@@ -2,34 +2,54 @@
 /* The scoreboard: SACK blocks in (RFC 2018 5, RFC 2883 5), losses out (RFC 6675 4). */
 #include "internal.h"
 
-/* Mark [@start, @end) as held by the peer; return how many bytes are news. */
-static u32 sack_mark(struct xtcp_tcb *t, u32 start, u32 end, struct xtcp_ackctx *c)
+/*
+ * Cut a range because the peer has a part of it; NULL if that is not to be. A peer
+ * that sacks what has arrived makes no more pieces than there are segments, but
+ * for some that were cut on the way. One that sacks crumbs would have us look
+ * through them with each ACK.
+ */
+static struct xtcp_rng *sack_cut(struct xtcp_tcb *t, struct xtcp_rng *r, u32 at)
 {
+	if (t->n_txq >= XTCP_TXRNG_FREE && t->n_txq >= XTCP_TXRNG_FREE +
+	    xtcp_segs_of(t, t->s.snd_nxt - t->s.snd_una))
+		return NULL;
+	return xtcp_rng_split(t, r, at);
+}
+
+/*
+ * Mark what @n blocks at @b, by start, say the peer holds; return how many bytes
+ * are news. Once over the scoreboard for all of them, whatever they say.
+ */
+static u32 sack_mark(struct xtcp_tcb *t, const struct xtcp_sack *b, unsigned int n,
+		     struct xtcp_ackctx *c)
+{
+	const struct xtcp_sack *last = b + n;
 	struct xtcp_rng *r;
 	u32 news = 0;
 
 	list_for_each_entry(r, &t->txq, link) {
-		if (seq_leq(r->end, start))
-			continue;
-		if (seq_geq(r->seq, end))
+		while (b < last && seq_leq(b->end, r->seq))
+			b++;
+		if (b == last)
 			break;
-		if (r->sacked)
+		if (r->sacked || seq_leq(r->end, b->start))
 			continue;
-		if (seq_lt(r->seq, start)) {
+		if (seq_lt(r->seq, b->start)) {
 			/* the second part comes up next; without a node the
 			 * block is believed only where it covers whole ranges
 			 */
-			xtcp_rng_split(t, r, start);
+			sack_cut(t, r, b->start);
 			continue;
 		}
-		if (seq_gt(r->end, end) && !xtcp_rng_split(t, r, end))
-			break;
+		if (seq_gt(r->end, b->end) && !sack_cut(t, r, b->end))
+			continue;
 		/* sent once, so the time it took is a good sample (Karn);
 		 * unless a timeout came between, for then an ACK was lost
 		 */
 		if (r->xmits == 1 && !r->lost && !c->sack_us)
 			c->sack_us = r->xmit_us;
 		xtcp_rack_arrived(t, r, r->end, c);
+		xtcp_rate_arrived(t, r, xtcp_rng_len(r), c);
 		xtcp_rng_mark(t, r, true, false, false);
 		news += xtcp_rng_len(r);
 		t->delivered += xtcp_segs_of(t, xtcp_rng_len(r));
@@ -62,8 +82,8 @@ static bool is_dsack(const struct xtcp_seg *g)
 u32 xtcp_sack_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_ackctx *c,
 		      struct xtcp_verdict *v)
 {
-	unsigned int i = 0;
-	u32 news = 0;
+	struct xtcp_sack by_start[XTCP_MAX_SACK];
+	unsigned int i = 0, k, n = 0;
 
 	if (!t->sack_ok || !g->opt.nsack)
 		return 0;
@@ -81,9 +101,11 @@ u32 xtcp_sack_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_
 		if (!seq_lt(b->start, b->end) || seq_lt(b->start, t->s.snd_una) ||
 		    seq_gt(b->end, t->s.snd_nxt))
 			continue;
-		news += sack_mark(t, b->start, b->end, c);
+		for (k = n++; k && seq_lt(b->start, by_start[k - 1].start); k--)
+			by_start[k] = by_start[k - 1];
+		by_start[k] = *b;
 	}
-	return news;
+	return n ? sack_mark(t, by_start, n, c) : 0;
 }
 
 /* A retransmission is lost if one made clearly later has arrived (RFC 8985 6.2). */

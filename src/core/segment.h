@@ -10,23 +10,29 @@ enum {
 	XTCP_ACK = 0x10, XTCP_URG = 0x20, XTCP_ECE = 0x40, XTCP_CWR = 0x80,
 };
 
+/* The ECN field of an IP header (RFC 3168 5) */
+enum { XTCP_ECN_NOT, XTCP_ECN_ECT1, XTCP_ECN_ECT0, XTCP_ECN_CE };
+
 #define XTCP_HDR_LEN		20	/* without options */
 #define XTCP_MAX_OPT		40
+#define XTCP_TS_LEN	12	/* RFC 7323 3.2, padded */
 #define XTCP_MAX_SACK		4
 #define XTCP_MAX_WSCALE		14
 #define XTCP_DEFAULT_MSS	536	/* RFC 9293 3.7.1, IPv4 */
 #define XTCP_DEFAULT_MSS6	1220
 
+#define XTCP_TS_LEN	12	/* timestamps, aligned (RFC 7323 appendix A) */
+
 struct xtcp_sack { u32 start, end; };
 
-/* Options of one segment. Absent ones are zero; has_* say which came. */
+/* Options of one segment. Absent ones are zero; has_* say which came, nsack how many blocks. */
 struct xtcp_opts {
 	u32 tsval, tsecr;
 	u16 mss;			/* 0: no option */
 	u8 wscale;			/* as sent; at most XTCP_MAX_WSCALE */
 	u8 has_ts:1, has_wscale:1, sack_ok:1;
 	u8 nsack;
-	struct xtcp_sack sack[XTCP_MAX_SACK];
+	struct xtcp_sack sack[XTCP_MAX_SACK];	/* last; beyond nsack not even zeroed */
 };
 
 struct xtcp_seg {
@@ -35,7 +41,8 @@ struct xtcp_seg {
 	u16 wnd;			/* as on the wire, unscaled */
 	u16 urg;
 	u8 flags;			/* XTCP_FIN ... XTCP_CWR */
-	u8 ecn;				/* IP ECN bits: 3 is CE */
+	u8 ecn;				/* IP ECN bits, XTCP_ECN_* */
+	u8 res;				/* the header's reserved bits; AccECN's AE is one */
 	u8 no_mem;			/* caller cannot store payload: treat as no buffer */
 	u16 segs;			/* wire segments in this one (GRO), at least 1 */
 	u16 mss;			/* payload of one wire segment, for the ACK rule */
@@ -52,7 +59,7 @@ static inline u32 xtcp_seg_end(const struct xtcp_seg *g)
  * xtcp_opts_parse - decode an option list (RFC 9293 3.1, 7323, 2018)
  * @p: options, @len bytes (0..40)
  * @syn: SYN options (MSS, window scale, SACK-permitted) count only in a SYN
- * @o: result, zeroed first
+ * @o: result, zeroed first but for sack
  *
  * Unknown options are skipped. A length below 2 or past the end stops the
  * walk; what came before it stands. An option of a known kind with a wrong
@@ -71,6 +78,16 @@ int xtcp_opts_parse(const u8 *p, unsigned int len, bool syn, struct xtcp_opts *o
  * Return: number of bytes, a multiple of 4.
  */
 unsigned int xtcp_opts_build(const struct xtcp_opts *o, u8 out[XTCP_MAX_OPT]);
+
+/**
+ * xtcp_opts_build_ts - the options of most segments: a timestamp and nothing else
+ * @tsval: our clock
+ * @tsecr: the peer's
+ * @out: at least 12 bytes
+ *
+ * Return: number of bytes, as xtcp_opts_build() would have written them.
+ */
+unsigned int xtcp_opts_build_ts(u32 tsval, u32 tsecr, u8 *out);
 
 /**
  * xtcp_hdr_parse - decode a header (RFC 9293 3.1)

@@ -19,4 +19,15 @@
 #include "user_shim.h"
 #endif
 
+/*
+ * A local variable that is filled before it is read, as far as it counts. The kernel has the
+ * compiler zero what it cannot see to be (CONFIG_INIT_STACK_ALL_ZERO), and for something large
+ * on the path of every segment that is more work than most of what is done there.
+ */
+#if __has_attribute(uninitialized)
+#define xtcp_unset	__attribute__((uninitialized))
+#else
+#define xtcp_unset
+#endif
+
 #endif /* XTCP_CORE_SHIM_H */

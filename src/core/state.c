@@ -92,8 +92,8 @@ void xtcp_tcb_init(struct xtcp_tcb *t, const struct xtcp_params *p, bool v6)
 	t->state = XTCP_CLOSE;
 	t->is_v6 = v6;
 	INIT_LIST_HEAD(&t->txq);
+	INIT_LIST_HEAD(&t->sent);
 	INIT_LIST_HEAD(&t->oooq);
-	INIT_LIST_HEAD(&t->pool);
 	for (i = 0; i < XTCP_INLINE_RNG; i++)
 		xtcp_pool_put(t, &t->inl[i]);
 	t->cc = &xtcp_cc_cubic;
@@ -106,6 +106,9 @@ void xtcp_tcb_init(struct xtcp_tcb *t, const struct xtcp_params *p, bool v6)
 	t->mss_now = t->mss_peer;
 	t->rcv_mss = XTCP_DEFAULT_MSS;
 	t->min_rtt_us = ~0U;
+	t->min_rtt_new_us = ~0U;
+	t->pacing_rate = XTCP_RATE_MAX;
+	t->pacing_max = XTCP_RATE_MAX;
 	t->orphan_retries = -1;
 	t->reo_mult = 1;
 	t->write_seq = t->iss + 1;
@@ -134,7 +137,9 @@ void xtcp_tcb_inherit(struct xtcp_tcb *t, const struct xtcp_tcb *listener)
 	t->orphan_retries = listener->orphan_retries;
 	t->user_mss = listener->user_mss;
 	t->window_clamp = listener->window_clamp;
+	t->rto_min_us = listener->rto_min_us;
 	t->cc = listener->cc;
+	t->cc_user = listener->cc_user;
 }
 
 static void timers_clear(struct xtcp_tcb *t)
@@ -195,6 +200,7 @@ void xtcp_established(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 {
 	t->syn_acked = 1;
 	t->deadline_us[XTCP_T_LIFE] = 0;	/* XTCP_CONNECT_TIMEOUT_MS has been met */
+	xtcp_mtup_init(t, now_us);
 	xtcp_mss_update(t);
 	xtcp_cc_start(t, now_us);
 	t->rcv_us = now_us;
@@ -244,11 +250,15 @@ void xtcp_fin_wait2(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	v->flags |= XTCP_V_FINWAIT2;
 }
 
-/* The end of every entry point: what has to go out, which deadline stands. */
+/*
+ * The end of every entry point: what has to go out, which deadline stands. One that does
+ * without lets nothing out and moves no deadline.
+ */
 void xtcp_finish(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 {
 	bool out;
 
+	v->now_us = now_us;
 	if (t->state == XTCP_CLOSE || t->state == XTCP_LISTEN) {
 		timers_clear(t);
 		return;
@@ -258,14 +268,10 @@ void xtcp_finish(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 		out = t->ack_now;
 	} else {
 		xtcp_ack_decide(t, now_us);
-		out = t->ack_now || t->probe_due || t->keep_due || t->force_rexmit ||
-		      t->tlp_due || t->lost_bytes || xtcp_pending(t) || t->s.snd_nxt == t->iss;
+		out = xtcp_pending(t) || xtcp_output_due_else(t);
 	}
 	if (out)
 		v->flags |= XTCP_V_OUTPUT;
 	if (t->n_txq && !t->deadline_us[XTCP_T_REXMIT])
 		xtcp_rto_arm(t, now_us);
-	t->sacked_out = xtcp_segs_of(t, t->sacked_bytes);
-	t->lost_out = xtcp_segs_of(t, t->lost_bytes);
-	t->retrans_out = xtcp_segs_of(t, t->retrans_bytes);
 }

@@ -14,8 +14,9 @@
  *   earliest deadline passed      ->    xtcp_timeout()          -> verdict
  *   "what goes out now?"          ->    xtcp_output_next() / xtcp_output_sent()
  *
- * Before each call the caller sets rcv_free (bytes of payload it could store)
- * and rcv_full (bytes it could store if its queue were empty), and tops up the
+ * Before each call the caller sets rcv_free (bytes of payload it could store),
+ * rcv_full (bytes it could store if its queue were empty) and rcv_lowat (with
+ * fewer to read the user is not woken; 0 and 1 are the same), and tops up the
  * pool of range nodes with xtcp_pool_put() as far as memory allows. An empty
  * pool costs precision (a SACK block ignored, a segment out of order dropped),
  * never correctness.
@@ -55,17 +56,27 @@ static inline u32 xtcp_rcv_wnd(const struct xtcp_seqspace *s)
 
 /* A range of sequence numbers: sent and unacknowledged, or received out of order. */
 struct xtcp_rng {
-	struct list_head link;
+	union {
+		struct list_head link;
+		struct xtcp_rng *spare;	/* in the pool: the next one */
+	};
+	struct list_head sent;		/* while neither sacked nor lost */
 	u32 seq, end;		/* [seq, end) */
 	u64 xmit_us;		/* last transmission */
+	u32 rs_bytes, rs_us, rs_first_us;	/* of the block then (rate.c) */
 	u8 sacked:1;		/* peer holds it */
 	u8 lost:1;		/* deemed lost, not retransmitted since */
 	u8 retrans:1;		/* retransmitted at least once and not acknowledged */
+	u8 app_limited:1;	/* the user had too little to send when it went */
 	u8 xmits;		/* transmissions, saturating */
 };
 
-#define XTCP_POOL_WANT	10	/* nodes one segment may need: 4 SACK blocks cut twice, 2 more */
+#define XTCP_RATE_MAX	0xffffffffu	/* bytes a second: that or more */
+
+#define XTCP_POOL_LEAST	2	/* nodes anything may need: a range cut twice, or a new one */
+#define XTCP_POOL_WANT	10	/* what a segment with SACK may: 4 blocks cut twice, 2 more */
 #define XTCP_MAX_TXRNG	1024	/* ranges in the scoreboard; beyond it SACK loses precision */
+#define XTCP_TXRNG_FREE	64	/* so many, and one for each segment, are cut on demand */
 #define XTCP_MAX_OOO	512	/* holes in the receive sequence; beyond it segments are dropped */
 #define XTCP_INLINE_RNG	2
 
@@ -75,6 +86,7 @@ enum xtcp_timer {
 	XTCP_T_KEEP,
 	XTCP_T_LIFE,		/* FIN_WAIT2 of a closed socket; XTCP_CONNECT_TIMEOUT_MS */
 	XTCP_T_CORK,		/* a corked or Nagled partial segment goes after 200 ms of cork */
+	XTCP_T_PACE,		/* pacing lets the next piece go; needs a fine timer */
 	XTCP_NR_TIMERS
 };
 
@@ -86,14 +98,29 @@ enum xtcp_rexmit_kind {
 	XTCP_RT_REO,		/* the reordering window of a segment passes (RFC 8985 6.3) */
 };
 
-enum xtcp_ca_state { XTCP_CA_OPEN, XTCP_CA_DISORDER, XTCP_CA_RECOVERY, XTCP_CA_LOSS };
+enum xtcp_ca_state {
+	XTCP_CA_OPEN, XTCP_CA_DISORDER,
+	XTCP_CA_CWR,		/* the peer echoed congestion: cwnd comes down, nothing was lost */
+	XTCP_CA_RECOVERY, XTCP_CA_LOSS
+};
 
 struct xtcp_tcb;
 
-enum xtcp_cc_id { XTCP_CC_RENO, XTCP_CC_CUBIC, XTCP_NR_CC };
+enum xtcp_cc_id { XTCP_CC_RENO, XTCP_CC_CUBIC, XTCP_CC_BBR, XTCP_NR_CC };
 
 enum xtcp_cc_event {
 	XTCP_CC_TX_START,	/* data goes out again after nothing was in flight */
+};
+
+/* What one ACK says about the path (rate.c). */
+struct xtcp_rs {
+	u32 bytes, us;			/* the rate: bytes in that time; us 0: not known */
+	u32 prior;			/* rs_bytes when the newest of what arrived was sent */
+	u32 acked;			/* bytes that came to light with this ACK */
+	u32 lost;			/* bytes marked lost by it */
+	u32 prior_pipe;			/* in flight before it */
+	u32 rtt_us;			/* of something sent once, 0: none */
+	bool app_limited;		/* the user could have sent no more than that */
 };
 
 /*
@@ -107,7 +134,7 @@ struct xtcp_cc_ops {
 	const char *name;
 	u8 id;				/* enum xtcp_cc_id */
 	void (*init)(struct xtcp_tcb *t, u64 now_us);
-	u32 (*ssthresh)(struct xtcp_tcb *t);		/* new ssthresh on loss */
+	u32 (*ssthresh)(struct xtcp_tcb *t);	/* new one at a loss or an echo of ECN */
 	/*
 	 * @acked segments were acknowledged outside fast recovery. @limited: it
 	 * was cwnd that held the sender; else cwnd must not grow.
@@ -118,10 +145,16 @@ struct xtcp_cc_ops {
 	void (*set_state)(struct xtcp_tcb *t, enum xtcp_ca_state s);	/* may be NULL */
 	/* the loss was none, cwnd and ssthresh are as before it; may be NULL */
 	void (*undo)(struct xtcp_tcb *t);
+	/*
+	 * If there is one it is told of every ACK after loss recovery has seen it, and sets
+	 * pacing_rate and, in all states, cwnd; on_ack, PRR and window validation do not.
+	 */
+	void (*control)(struct xtcp_tcb *t, const struct xtcp_rs *rs, u64 now_us);
 };
 
 extern const struct xtcp_cc_ops xtcp_cc_reno;
 extern const struct xtcp_cc_ops xtcp_cc_cubic;
+extern const struct xtcp_cc_ops xtcp_cc_bbr;
 /* NULL if no such name */
 const struct xtcp_cc_ops *xtcp_cc_find(const char *name);
 /* by enum xtcp_cc_id; NULL from XTCP_NR_CC on */
@@ -148,7 +181,7 @@ struct xtcp_cubic_curve {
 };
 
 struct xtcp_cubic {
-	u64 last_us;			/* last ACK or start after idle */
+	u32 last_us;			/* last ACK or start after idle, modulo 2^32 */
 	struct xtcp_cubic_curve c;
 	u32 est_cnt;			/* fraction of w_est, 1 / (17 cwnd) */
 	union {
@@ -156,6 +189,21 @@ struct xtcp_cubic {
 		struct xtcp_cubic_curve saved;	/* after that: before the last reduction */
 	};
 	u8 epoch:1, saved_epoch:1;	/* the curve has begun */
+};
+
+/* The model of the path that BBR keeps. Rounds are round trips by what is delivered. */
+struct xtcp_bbr {
+	u32 bw[2];			/* bytes a second: of these rounds, those before */
+	u32 bw_round;			/* when the first of these began */
+	u32 rounds;			/* so many so far */
+	u32 round_end;			/* rs_bytes: what is sent from then on ends this round */
+	u32 min_rtt_us, min_rtt_ms;	/* and when it was seen */
+	u32 probe_end_ms;		/* PROBE_RTT ends then, 0: it has not begun to count */
+	u32 cycle_us;			/* when this phase of PROBE_BW began, modulo 2^32 */
+	u32 full_bw;			/* startup: the rate that was not exceeded since */
+	u32 prior_cwnd;			/* to go back to after a recovery or PROBE_RTT */
+	u8 mode:2, full_cnt:2, full:1, round_start:1, idle_restart:1, rtt_seen:1;
+	u8 cycle:3, prev_state:3, conserve:1, probe_round:1;
 };
 
 struct xtcp_tcb {
@@ -173,7 +221,21 @@ struct xtcp_tcb {
 	   rcv_shut:1;			/* user shut down reading */
 	u8 syn_acked:1;			/* our SYN was acknowledged; data may flow */
 	u8 ts_ok:1, sack_ok:1, wscale_ok:1, ecn_ok:1;
+	u8 ecn_route:1,			/* the route has RTAX_FEATURE_ECN; set by the caller */
+	   ecn_seen:1,			/* an ECN-capable packet came */
+	   ecn_echo:1,			/* CE came: ECE with all we send, until CWR comes */
+	   ecn_cwr:1,			/* cwnd was reduced: CWR goes with the next new data */
+	   mtup_on:1;			/* segments are no larger than mtup_low (RFC 4821) */
+	/* a piece waits for the queue below, see dev_least; cleared by the caller */
+	u8 held:1,
+	   paced:1,			/* set by the caller or cc: nobody else does the pacing */
+	   dev_busy:1,			/* caller's, for xtcp_user_send(): not all is gone */
+	   rate_app_limited:1,		/* of the last good sample (rate.c) */
+	   busy:1,			/* see busy_us */
+	   refused:1,			/* the queue below is full: this time nothing but an ACK */
+	   cwnd_limited:1;		/* the last window's worth filled cwnd */
 	u8 snd_wscale, rcv_wscale;
+	u16 init_rto_ms;		/* XTCP_INIT_RTO_MS, 0: the namespace's */
 	u32 iss, irs;
 	u32 ts_off;			/* added to our timestamp clock (ms) */
 
@@ -185,10 +247,6 @@ struct xtcp_tcb {
 	u32 snd_sml;			/* end of the last small segment (Minshall) */
 	u32 snd_up;			/* urgent pointer to send, valid with urg_out */
 	u32 push_seq;			/* PSH goes with the segment that ends here */
-	struct list_head txq;		/* xtcp_rng, in flight, by seq */
-	u16 n_txq;
-	u32 lost_bytes, sacked_bytes, retrans_bytes;	/* sums over txq, by flag */
-	u64 una_us;			/* since when something waits for the peer, 0: nothing */
 	u8 more:1,			/* MSG_MORE: hold a partial segment */
 	   cork_due:1,			/* held long enough */
 	   force_rexmit:1,		/* the first lost range goes out whatever cwnd says */
@@ -201,6 +259,11 @@ struct xtcp_tcb {
 	   tlp_retrans:1,		/* it was a retransmission */
 	   frto:2,			/* RFC 5682: which step the next ACK decides; 0: none */
 	   dsack_round:1;		/* a DSACK widened the reordering window, till dsack_seq */
+	u16 n_txq;
+	struct list_head txq;		/* xtcp_rng, in flight, by seq */
+	struct list_head sent;		/* those neither sacked nor lost, by xmit_us */
+	u64 una_us;			/* since when something waits for the peer, 0: nothing */
+	u32 lost_bytes, sacked_bytes, retrans_bytes;	/* sums over txq, by flag */
 
 	/* ---- MSS and offload */
 	u16 adv_mss;			/* in our SYN: from the route's MTU */
@@ -209,43 +272,65 @@ struct xtcp_tcb {
 	u16 user_mss;			/* TCP_MAXSEG, 0: none */
 	u16 mss_now;			/* payload per segment, options deducted */
 	u16 init_cwnd;			/* of the route, 0: the namespace's */
+	u16 route_rto_min_ms;		/* of the route, before the user's; 0: none */
+	u16 mtup_low, mtup_high;	/* mss_cap that got through, that may */
+	u16 mtup_size;			/* of the probe in flight, 0: none */
+	u32 mtup_seq;			/* where it begins */
+	u32 mtup_s;			/* when the range was last set, seconds */
 	u32 gso_max;			/* payload per xtcp_xmit; mss_now if no GSO */
+	u32 pacing_rate;		/* bytes a second, XTCP_RATE_MAX: no limit */
+	u32 pacing_max;			/* set by the caller: SO_MAX_PACING_RATE, likewise */
+	/*
+	 * set by the caller before xtcp_output_next(): so much of ours is in the queue below that
+	 * pieces shorter than this have to wait, 0: none
+	 */
+	u32 dev_least;
+	u64 pace_us;			/* paced: data may go from then on */
+
+	/* ---- delivery rate (rate.c) */
+	u32 rs_bytes;			/* what the peer has, by ACK or SACK */
+	u32 rs_us;			/* when that grew */
+	u32 rs_first_us;		/* when the newest of it was sent */
+	u32 app_limited;		/* samples are so until rs_bytes passes it; 0: no */
+	u32 rate_bytes, rate_us;	/* the last good sample; us 0: none */
 
 	/* ---- receive sequence */
-	u32 rcv_free, rcv_full;		/* set by the caller before each call */
+	u32 rcv_free, rcv_full, rcv_lowat;	/* set by the caller before each call */
 	u32 rcv_ssthresh;		/* window clamp that grows with good traffic */
 	u32 window_clamp;		/* TCP_WINDOW_CLAMP, 0: none */
 	u32 rcv_wup;			/* last ACK we sent (RFC 7323 Last.ACK.sent) */
 	u32 copied_seq;			/* how far the user has read */
+	u32 fin_seq;			/* valid with fin_known: where the peer's stream ends */
 	struct list_head oooq;		/* xtcp_rng, out of order, by seq, disjoint, not adjacent */
 	u16 n_oooq;
 	u8 n_sackb;			/* recent blocks, newest first (RFC 2018 4) */
-	u8 dsack_set:1;			/* dsack goes first in the next ACK (RFC 2883) */
+	u8 dsack_set:1,			/* dsack goes first in the next ACK (RFC 2883) */
+	   fin_known:1, urg_in:1, urg_out:1;
 	struct xtcp_sack sackb[XTCP_MAX_SACK], dsack;
-	u32 fin_seq;			/* valid with fin_known: where the peer's stream ends */
-	u8 fin_known:1, urg_in:1, urg_out:1;
 	u32 rcv_up;			/* urgent byte, valid with urg_in */
 
 	/* ---- acknowledgment policy (RFC 9293 3.8.6.3; Linux's quick-ACK mode) */
-	u8 ack_now:1, ack_sched:1, pingpong:1, quickack_user:1;
-	u8 ack_pushed:1;		/* a small segment came: ACK when the user has read it */
-	u8 quick;			/* ACKs still to be sent at once */
 	u32 ato_us;
 	u32 rcv_mss;			/* estimate of the peer's segment size */
 	u64 lrcv_us, lsnd_us;		/* last data in, out */
 	u64 last_oow_us;		/* last ACK to a bad segment (tcp_invalid_ratelimit) */
+	u8 ack_now:1, ack_sched:1, pingpong:1, quickack_user:1;
+	u8 ack_pushed:1;		/* small, or pushed: ACK when it is read */
+	u8 quick;			/* ACKs still to be sent at once */
 
 	/* ---- RTT and timeouts (RFC 6298) */
+	u8 backoff;
+	u8 probes_out;			/* unanswered zero-window or keepalive probes */
 	u32 srtt_us;			/* << 3 */
 	u32 mdev_us;			/* << 2 */
 	u32 rttvar_us;			/* << 2, smoothed maximum */
 	u32 mdev_max_us, rtt_seq;	/* largest mdev in this round trip, and its end */
-	u32 min_rtt_us;
+	u32 min_rtt_us;			/* least of about tcp_min_rtt_wlen */
+	u32 min_rtt_new_us, min_rtt_ms;	/* least since then, half of that time at most */
 	u32 rto_us;
-	u8 backoff;
 	u16 retransmits;		/* of the head, since progress */
-	u8 probes_out;			/* unanswered zero-window or keepalive probes */
 	u8 rexmit_kind;			/* enum xtcp_rexmit_kind: what XTCP_T_REXMIT is */
+	u8 ca_state;			/* enum xtcp_ca_state */
 	u32 rto_after_us;		/* TLP, REO: the timeout is due so long after it */
 	u64 retrans_us;			/* first retransmission of this episode, 0: none */
 	u64 deadline_us[XTCP_NR_TIMERS];/* 0: not armed */
@@ -253,26 +338,25 @@ struct xtcp_tcb {
 
 	/* ---- congestion and loss recovery */
 	const struct xtcp_cc_ops *cc;
-	u8 ca_state;			/* enum xtcp_ca_state */
 	u32 cwnd, cwnd_cnt, ssthresh;	/* segments */
 	u32 prior_cwnd, prior_ssthresh;
 	u32 high_seq;			/* snd_nxt when recovery began */
 	u32 undo_una;
 	u16 dupacks;
+	u8 reo_mult, reo_persist;
 	/* RFC 8985 6.2: RACK.xmit_ts, end_seq, rtt, fack; reo_wnd_mult, _persist, dsack_round */
 	u64 newest_us;			/* latest transmission known to have arrived, 0: none */
 	u32 newest_end, rack_rtt_us;
 	u32 fack;			/* highest sequence number the peer is known to hold */
 	u32 dsack_seq;
-	u8 reo_mult, reo_persist;
 	u32 tlp_end;			/* snd_nxt when the tail loss probe went out */
 	u32 prr_fs, prr_delivered, prr_out;	/* RFC 6937: RecoverFS and what came, went since */
 	u32 undo_bytes;			/* retransmitted since undo_una and not reported by DSACK */
-	u8 cwnd_limited:1;		/* the last window's worth filled cwnd */
 	u32 max_out, cwv_seq, cwnd_used;/* congestion window validation, RFC 7661's forerunner */
 	u64 cwnd_us;			/* when cwnd was last full */
 	union {
 		struct xtcp_cubic cubic;
+		struct xtcp_bbr bbr;
 	} ca;				/* congestion control's own */
 
 	/* ---- receive buffer autotuning (DRS) */
@@ -284,27 +368,29 @@ struct xtcp_tcb {
 
 	/* ---- user's wishes, inherited from a listener; 0: the namespace's */
 	u8 nodelay:1, cork:1, keepalive:1, retrans_rst:1;
+	u8 cc_user:1;			/* cc was chosen for this socket, not by the namespace */
+	/* set by the caller before xtcp_timeout(): no means to keep this orphan any longer */
+	u8 no_resources:1;
 	u8 syn_retries;			/* TCP_SYNCNT */
 	u8 keep_cnt;
 	u32 keep_idle_ms, keep_intvl_ms;
 	u32 user_timeout_ms;		/* TCP_USER_TIMEOUT */
 	s32 linger2_ms;			/* TCP_LINGER2: <0 RST instead of FIN_WAIT2, 0 default */
 	u32 connect_timeout_ms;		/* XTCP_CONNECT_TIMEOUT_MS, 0: none */
-	u32 init_rto_ms;		/* XTCP_INIT_RTO_MS, 0: the namespace's */
+	u32 rto_min_us;			/* TCP_RTO_MIN_US, 0: the namespace's */
 	s16 orphan_retries;		/* XTCP_ORPHAN_RETRIES, -1: the namespace's */
-	/* set by the caller before xtcp_timeout(): no means to keep this orphan any longer */
-	u8 no_resources:1;
+	u16 n_pool;			/* length of pool */
+	int soft_err;			/* positive errno from ICMP, reported at timeout */
 
 	/* ---- what TCP_INFO shows */
 	u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	u32 segs_in, segs_out, data_segs_in, data_segs_out;
 	u32 delivered;			/* segments the peer has, by ACK or SACK */
-	u64 busy_us, busy_since_us;	/* time with something in flight; since when, 0: not now */
-	u32 total_retrans, dsack_dups, reord_seen, rcv_ooopack, sacked_out, lost_out, retrans_out;
-	int soft_err;			/* positive errno from ICMP, reported at timeout */
+	u32 delivered_ce;		/* of them, those whose ACK said ECE */
+	u64 busy_us;			/* time with something in flight; if busy less its start */
+	u32 total_retrans, dsack_dups, reord_seen, rcv_ooopack;
 
-	struct list_head pool;		/* spare nodes */
-	u16 n_pool;
+	struct xtcp_rng *pool;		/* spare nodes */
 	struct xtcp_rng inl[XTCP_INLINE_RNG];
 };
 
@@ -318,8 +404,10 @@ struct xtcp_xmit {
 	u8 flags;
 	u8 kind;		/* enum xtcp_xmit_kind */
 	u8 optlen;
-	u8 opt[XTCP_MAX_OPT];
-	u8 syn_opts:1;
+	u8 syn_opts:1,
+	   ect:1,		/* ECN-capable: ECT(0) in the IP header */
+	   mtu_probe:1;		/* larger than mss_now, and one segment all the same */
+	u8 opt[XTCP_MAX_OPT];	/* last; beyond optlen not even zeroed */
 };
 
 enum xtcp_xmit_kind {
@@ -336,6 +424,12 @@ enum xtcp_xmit_kind {
  */
 void xtcp_tcb_init(struct xtcp_tcb *t, const struct xtcp_params *p, bool v6);
 
+/* TCP_INFO's busy time: how long something was in flight so far. */
+static inline u64 xtcp_busy_us(const struct xtcp_tcb *t, u64 now_us)
+{
+	return t->busy_us + (t->busy ? now_us : 0);
+}
+
 /* Copy what a child inherits from its listener (options, cc, clamps). */
 void xtcp_tcb_inherit(struct xtcp_tcb *t, const struct xtcp_tcb *listener);
 
@@ -347,9 +441,14 @@ bool xtcp_edge_ok(u8 from, u8 to);
 /* Give a node to the pool / take surplus ones back (never the inline ones). */
 void xtcp_pool_put(struct xtcp_tcb *t, struct xtcp_rng *r);
 struct xtcp_rng *xtcp_pool_surplus(struct xtcp_tcb *t, unsigned int keep);
-static inline bool xtcp_pool_hungry(const struct xtcp_tcb *t)
+static inline unsigned int xtcp_pool_want(const struct xtcp_seg *g)
 {
-	return t->n_pool < XTCP_POOL_WANT;
+	return g->opt.nsack ? XTCP_POOL_WANT : XTCP_POOL_LEAST;
+}
+
+static inline bool xtcp_pool_hungry(const struct xtcp_tcb *t, unsigned int want)
+{
+	return t->n_pool < want;
 }
 
 /* Move every range back to the pool: before freeing the block. */
@@ -366,6 +465,8 @@ void xtcp_open_active(struct xtcp_tcb *t, u32 iss, u32 ts_off, u64 now_us,
 /* @n more bytes stand at the old write_seq; @more: MSG_MORE; @oob: last is urgent. */
 void xtcp_user_send(struct xtcp_tcb *t, u32 n, bool more, bool oob, u64 now_us,
 		    struct xtcp_verdict *v);
+/* The same, of which the rest comes at once: nothing goes now. */
+void xtcp_user_hold(struct xtcp_tcb *t, u32 n, u64 now_us);
 /* @n bytes were read: window update, autotuning. */
 void xtcp_user_read(struct xtcp_tcb *t, u32 n, u64 now_us, struct xtcp_verdict *v);
 /* shutdown(SHUT_WR): FIN after what is queued. */
@@ -403,23 +504,48 @@ void xtcp_mtu_changed(struct xtcp_tcb *t, u16 mss_cap, u64 now_us, struct xtcp_v
 void xtcp_timeout(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 /* The retransmission timeout in force: with backoff, at most tcp_rto_max_ms. */
 u64 xtcp_rto_now_us(const struct xtcp_tcb *t);
-/* Earliest deadline, 0 if none. */
-u64 xtcp_next_deadline(const struct xtcp_tcb *t);
+/* Earliest deadline: when xtcp_timeout() has to be called; 0 if none stands. */
+static inline u64 xtcp_next_deadline(const struct xtcp_tcb *t)
+{
+	u64 next = t->deadline_us[0] - 1;
+	unsigned int i;
+
+	/* less one, what is not armed is the latest of all */
+	for (i = 1; i < XTCP_NR_TIMERS; i++)
+		next = min_t(u64, next, t->deadline_us[i] - 1);
+	return next + 1;
+}
 
 /* ---- output (output.c) */
 
 /*
  * Decide the next segment to transmit now; false if none. Call in a loop; each
  * true must be followed by xtcp_output_sent() or, if the caller could not
- * build it, xtcp_output_failed() (which arms a retry) and the end of the loop.
+ * build it, xtcp_output_failed() (which arms a retry) and the end of the loop. If
+ * the queue below drops it xtcp_output_refused() says whether it counts as sent;
+ * the loop goes on, an ACK may still be due.
  */
 bool xtcp_output_next(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x);
+/* Asked after a segment; false: xtcp_output_next() would find nothing to send. */
+bool xtcp_output_more(const struct xtcp_tcb *t);
+/* Instead of a last one that would say false, if xtcp_output_more() does. */
+void xtcp_output_over(struct xtcp_tcb *t, u64 now_us);
 void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us);
 void xtcp_output_failed(struct xtcp_tcb *t, u64 now_us);
+bool xtcp_output_refused(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us);
 /* Bytes the user wrote that were never sent / never acknowledged (SIOCOUTQNSD, SIOCOUTQ). */
 u32 xtcp_unsent(const struct xtcp_tcb *t);
 u32 xtcp_unacked(const struct xtcp_tcb *t);
 u32 xtcp_mss_update(struct xtcp_tcb *t);	/* recompute mss_now */
+/* Payload handed down in one piece: TSO autosizing (pacing.c). */
+u32 xtcp_tso_goal(const struct xtcp_tcb *t);
+/* The rate in force, bytes a second; XTCP_RATE_MAX: no limit. */
+static inline u32 xtcp_pacing_rate(const struct xtcp_tcb *t)
+{
+	return min_t(u32, t->pacing_rate, t->pacing_max);
+}
+
+u64 xtcp_delivery_rate(const struct xtcp_tcb *t);	/* bytes a second; 0: not known */
 
 /* ---- initial sequence number and timestamp offset (isn.c), RFC 6528 */
 
@@ -447,7 +573,7 @@ struct xtcp_rq {
 	/* acked: bare ACK seen (DEFER_ACCEPT) */
 	/* cookie: its SYN-ACK carries a SYN cookie; when it was sent is not known */
 	/* dead: caller's */
-	u8 ts_ok:1, sack_ok:1, wscale_ok:1, is_v6:1, acked:1, cookie:1, dead:1;
+	u8 ts_ok:1, sack_ok:1, wscale_ok:1, ecn_ok:1, is_v6:1, acked:1, cookie:1, dead:1;
 	u8 retries;		/* SYN-ACK retransmissions so far */
 };
 
@@ -467,6 +593,8 @@ enum xtcp_listen_act xtcp_listen_segment(const struct xtcp_seg *g, struct xtcp_v
 /* Fill @rq from the SYN @g. @rcv_wnd: initial window to offer, bytes. */
 void xtcp_rq_init(struct xtcp_rq *rq, const struct xtcp_params *p, const struct xtcp_seg *g,
 		  bool v6, u32 iss, u32 ts_off, u32 rcv_wnd, u8 rcv_wscale, u64 now_us);
+/* The route to the peer of @rq has RTAX_FEATURE_ECN, which is as good as tcp_ecn. */
+void xtcp_rq_ecn_route(struct xtcp_rq *rq, const struct xtcp_seg *g);
 /* The SYN-ACK, ready for the wire. */
 void xtcp_rq_synack(const struct xtcp_rq *rq, u16 adv_mss, u64 now_us, struct xtcp_reply *r);
 

@@ -87,10 +87,12 @@ static void text_in_order(struct xtcp_tcb *t, const struct xtcp_seg *g, const st
 	v->data_off = p->seq - g->seq;
 	v->data_len = len;
 	t->s.rcv_nxt = p->end;
-	xtcp_oooq_advance(t);
-	/* RFC 5681 4.2: at once when a gap is filled */
-	if (holes)
+	t->rcv_free -= min_t(u32, len, t->rcv_free);
+	if (holes) {
+		/* RFC 5681 4.2: at once when a gap is filled */
 		t->ack_now = 1;
+		xtcp_oooq_advance(t);
+	}
 	t->bytes_received += t->s.rcv_nxt - before;
 	xtcp_ack_data(t, g, now_us);
 	xtcp_drs_data(t, g, now_us);
@@ -106,6 +108,7 @@ static void text_out_of_order(struct xtcp_tcb *t, const struct xtcp_seg *g,
 	xtcp_ack_quick(t);
 	if (p->seq == p->end)
 		return;
+	xtcp_ecn_data(t, g);
 	switch (xtcp_oooq_insert(t, p->seq, p->end)) {
 	case XTCP_OOO_KEPT:
 		v->flags |= XTCP_V_OOO;

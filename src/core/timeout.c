@@ -68,6 +68,8 @@ static void rexmit_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xt
 		return;
 	}
 	if (t->syn_acked) {
+		if (xtcp_retries_spent(t, XTCP_P(t, tcp_retries1), now_us))
+			xtcp_mtup_black_hole(t, now_us);
 		xtcp_recovery_rto(t, v);
 	} else {
 		if (t->n_txq) {
@@ -79,6 +81,9 @@ static void rexmit_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xt
 	}
 	if (!alive && t->retransmits < 65535)
 		t->retransmits++;
+	/* from here on time counts, also if nothing can be sent */
+	if (!t->retrans_us)
+		t->retrans_us = now_us;
 	/* the first few of a SYN may come without backoff (SEEDS D-1) */
 	if (t->backoff < 255 && (t->state != XTCP_SYN_SENT ||
 				 t->retransmits > XTCP_P(t, tcp_syn_linear_timeouts)))
@@ -89,12 +94,18 @@ static void rexmit_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xt
 	t->rto_fired = 1;
 }
 
+/* What came before the retransmission timeout is over: that is due when it was before. */
+static void early_over(struct xtcp_tcb *t, u64 due_us, u64 now_us)
+{
+	t->rexmit_kind = XTCP_RT_RTO;
+	t->deadline_us[XTCP_T_REXMIT] = max_t(u64, due_us + t->rto_after_us, now_us + 1);
+}
+
 /* The flight's tail gets no answer (RFC 8985 7.3): the timeout waits for what the probe brings. */
 static void tlp_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
 {
-	t->rexmit_kind = XTCP_RT_RTO;
 	if (!xtcp_tlp_ok(t)) {
-		t->deadline_us[XTCP_T_REXMIT] = max_t(u64, due_us + t->rto_after_us, now_us + 1);
+		early_over(t, due_us, now_us);
 		return;
 	}
 	xtcp_rto_arm(t, now_us);
@@ -102,13 +113,10 @@ static void tlp_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_
 	xtcp_count(v, XTCP_MIB_LOSS_PROBES);
 }
 
-/* The reordering window has passed (RFC 8985 6.3): the timeout is due when it was before. */
+/* The reordering window has passed (RFC 8985 6.3). */
 static void reo_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
 {
-	u64 at = max_t(u64, due_us + t->rto_after_us, now_us + 1);
-
-	t->rexmit_kind = XTCP_RT_RTO;
-	t->deadline_us[XTCP_T_REXMIT] = at;
+	early_over(t, due_us, now_us);
 	xtcp_recovery_reo(t, now_us, v);
 }
 
@@ -241,6 +249,7 @@ static void fire(struct xtcp_tcb *t, enum xtcp_timer which, u64 due_us, u64 now_
 	case XTCP_T_CORK:
 		t->cork_due = 1;
 		break;
+	case XTCP_T_PACE:
 	case XTCP_NR_TIMERS:
 		break;
 	}
@@ -266,21 +275,4 @@ void xtcp_timeout(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 		fire(t, i, due_us, now_us, v);
 	}
 	xtcp_finish(t, now_us, v);
-}
-
-/**
- * xtcp_next_deadline - when xtcp_timeout() has to be called
- * @t: block
- *
- * Return: the earliest deadline, 0 if none stands.
- */
-u64 xtcp_next_deadline(const struct xtcp_tcb *t)
-{
-	u64 next = 0;
-	unsigned int i;
-
-	for (i = 0; i < XTCP_NR_TIMERS; i++)
-		if (t->deadline_us[i] && (!next || t->deadline_us[i] < next))
-			next = t->deadline_us[i];
-	return next;
 }

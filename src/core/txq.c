@@ -3,7 +3,10 @@
  * The retransmission queue as ranges of sequence numbers, and the pool of
  * nodes behind it. A range is in exactly one of four conditions: in flight
  * (no flag), sacked, lost, retransmitted; the sums per flag are kept as the
- * flags change, so that the pipe of RFC 6675 costs nothing to know.
+ * flags change, so that the pipe of RFC 6675 costs nothing to know. What the
+ * peer may still answer, in flight or retransmitted, is in the order of
+ * transmission besides: RACK looks at what is older than what has arrived, and
+ * at nothing else.
  *
  * An empty pool never stops the sender: ranges are merged, which can only
  * forget that the peer holds something, never claim it.
@@ -17,7 +20,8 @@
  */
 void xtcp_pool_put(struct xtcp_tcb *t, struct xtcp_rng *r)
 {
-	list_add(&r->link, &t->pool);
+	r->spare = t->pool;
+	t->pool = r;
 	t->n_pool++;
 }
 
@@ -38,14 +42,14 @@ static bool rng_inline(const struct xtcp_tcb *t, const struct xtcp_rng *r)
  */
 struct xtcp_rng *xtcp_pool_surplus(struct xtcp_tcb *t, unsigned int keep)
 {
-	struct xtcp_rng *r;
+	struct xtcp_rng **p, *r;
 
 	if (t->n_pool <= keep || (!t->n_txq && t->n_pool <= 1))
 		return NULL;
-	list_for_each_entry(r, &t->pool, link) {
+	for (p = &t->pool; (r = *p); p = &r->spare) {
 		if (rng_inline(t, r))
 			continue;
-		list_del(&r->link);
+		*p = r->spare;
 		t->n_pool--;
 		return r;
 	}
@@ -55,12 +59,11 @@ struct xtcp_rng *xtcp_pool_surplus(struct xtcp_tcb *t, unsigned int keep)
 /* A zeroed node, or NULL. The last one is kept for an empty txq. */
 struct xtcp_rng *xtcp_pool_get(struct xtcp_tcb *t)
 {
-	struct xtcp_rng *r;
+	struct xtcp_rng *r = t->pool;
 
-	if (!t->n_pool)
+	if (!r)
 		return NULL;
-	r = list_first_entry(&t->pool, struct xtcp_rng, link);
-	list_del(&r->link);
+	t->pool = r->spare;
 	t->n_pool--;
 	memset(r, 0, sizeof(*r));
 	return r;
@@ -78,13 +81,32 @@ static void rng_account(struct xtcp_tcb *t, const struct xtcp_rng *r, int sign)
 		t->retrans_bytes += n;
 }
 
+/* Where it belongs; what comes back into doubt is among the oldest. */
+static void sent_insert(struct xtcp_tcb *t, struct xtcp_rng *r)
+{
+	struct xtcp_rng *after;
+
+	list_for_each_entry(after, &t->sent, sent)
+		if (after->xmit_us > r->xmit_us)
+			break;
+	list_add_tail(&r->sent, &after->sent);
+}
+
 void xtcp_rng_mark(struct xtcp_tcb *t, struct xtcp_rng *r, bool sacked, bool lost, bool retrans)
 {
+	bool out = xtcp_rng_out(r);
+
 	rng_account(t, r, -1);
 	r->sacked = sacked;
 	r->lost = lost;
 	r->retrans = retrans;
 	rng_account(t, r, 1);
+	if (out == xtcp_rng_out(r))
+		return;
+	if (out)
+		list_del(&r->sent);
+	else
+		sent_insert(t, r);
 }
 
 /**
@@ -93,7 +115,8 @@ void xtcp_rng_mark(struct xtcp_tcb *t, struct xtcp_rng *r, bool sacked, bool los
  * @r: range
  * @at: first sequence number of the second part, strictly inside
  *
- * Return: the second part, or NULL if the pool is empty (nothing changed).
+ * Return: the second part, or NULL if the pool is empty or the scoreboard full
+ * (nothing changed).
  */
 struct xtcp_rng *xtcp_rng_split(struct xtcp_tcb *t, struct xtcp_rng *r, u32 at)
 {
@@ -111,8 +134,14 @@ struct xtcp_rng *xtcp_rng_split(struct xtcp_tcb *t, struct xtcp_rng *r, u32 at)
 	b->lost = r->lost;
 	b->retrans = r->retrans;
 	b->xmits = r->xmits;
+	b->rs_bytes = r->rs_bytes;
+	b->rs_us = r->rs_us;
+	b->rs_first_us = r->rs_first_us;
+	b->app_limited = r->app_limited;
 	r->end = at;
 	list_add(&b->link, &r->link);
+	if (xtcp_rng_out(b))
+		list_add(&b->sent, &r->sent);
 	t->n_txq++;
 	return b;
 }
@@ -120,9 +149,21 @@ struct xtcp_rng *xtcp_rng_split(struct xtcp_tcb *t, struct xtcp_rng *r, u32 at)
 static void txq_free(struct xtcp_tcb *t, struct xtcp_rng *r)
 {
 	rng_account(t, r, -1);
+	if (xtcp_rng_out(r))
+		list_del(&r->sent);
 	list_del(&r->link);
 	t->n_txq--;
 	xtcp_pool_put(t, r);
+}
+
+/* @r goes into @prev, its neighbour in the same condition. */
+static void txq_join(struct xtcp_tcb *t, struct xtcp_rng *prev, struct xtcp_rng *r)
+{
+	prev->xmits = max_t(u8, prev->xmits, r->xmits);
+	rng_account(t, prev, -1);
+	prev->end = r->end;
+	rng_account(t, prev, 1);
+	txq_free(t, r);
 }
 
 #define TXRNG_SPARE	32	/* few enough are left to look for some */
@@ -143,11 +184,7 @@ static void txq_make_room(struct xtcp_tcb *t)
 			prev = r;
 			continue;
 		}
-		prev->xmits = max_t(u8, prev->xmits, r->xmits);
-		rng_account(t, prev, -1);
-		prev->end = r->end;
-		rng_account(t, prev, 1);
-		txq_free(t, r);
+		txq_join(t, prev, r);
 	}
 }
 
@@ -163,7 +200,9 @@ void xtcp_txq_append(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 		r->end = end;
 		r->xmit_us = now_us;
 		r->xmits = 1;
+		xtcp_rate_sent(t, r, now_us);
 		list_add_tail(&r->link, &t->txq);
+		list_add_tail(&r->sent, &t->sent);
 		t->n_txq++;
 		return;
 	}
@@ -198,6 +237,7 @@ void xtcp_txq_ack(struct xtcp_tcb *t, u32 ack, struct xtcp_ackctx *c)
 		if (seq_gt(r->end, ack)) {
 			if (!r->sacked) {
 				xtcp_rack_arrived(t, r, ack, c);
+				xtcp_rate_arrived(t, r, ack - r->seq, c);
 				c->fresh += ack - r->seq;
 				t->delivered += (ack - r->seq) / max_t(u32, t->mss_now, 1);
 			}
@@ -208,6 +248,7 @@ void xtcp_txq_ack(struct xtcp_tcb *t, u32 ack, struct xtcp_ackctx *c)
 		}
 		if (!r->sacked) {
 			xtcp_rack_arrived(t, r, r->end, c);
+			xtcp_rate_arrived(t, r, xtcp_rng_len(r), c);
 			c->fresh += xtcp_rng_len(r);
 			t->delivered += xtcp_segs_of(t, xtcp_rng_len(r));
 		}
@@ -239,6 +280,9 @@ void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 			xtcp_rng_split(t, r, end);
 		xtcp_rng_mark(t, r, r->sacked, false, !r->sacked);
 		r->xmit_us = now_us;
+		if (xtcp_rng_out(r))
+			list_move_tail(&r->sent, &t->sent);
+		xtcp_rate_sent(t, r, now_us);
 		if (r->xmits < 255)
 			r->xmits++;
 		return;
@@ -257,11 +301,7 @@ static void txq_merge_lost(struct xtcp_tcb *t)
 			prev = r;
 			continue;
 		}
-		prev->xmits = max_t(u8, prev->xmits, r->xmits);
-		rng_account(t, prev, -1);
-		prev->end = r->end;
-		rng_account(t, prev, 1);
-		txq_free(t, r);
+		txq_join(t, prev, r);
 	}
 }
 
@@ -281,7 +321,8 @@ void xtcp_txq_none_lost(struct xtcp_tcb *t, bool resent)
 {
 	struct xtcp_rng *r;
 
-	list_for_each_entry(r, &t->txq, link)
+	/* from the end: each is older than the one before, and first in that order */
+	list_for_each_entry_reverse(r, &t->txq, link)
 		if (r->lost)
 			xtcp_rng_mark(t, r, false, false, resent && r->xmits > 1);
 }
@@ -342,6 +383,7 @@ void xtcp_tcb_drain(struct xtcp_tcb *t)
 {
 	drain(t, &t->txq);
 	drain(t, &t->oooq);
+	INIT_LIST_HEAD(&t->sent);
 	t->n_txq = 0;
 	t->n_oooq = 0;
 	t->n_sackb = 0;

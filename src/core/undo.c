@@ -52,6 +52,7 @@ void xtcp_undo(struct xtcp_tcb *t, enum xtcp_mib why, struct xtcp_verdict *v)
 	/* it may be the retransmission that is taken for the newest arrival */
 	t->newest_us = 0;
 	t->prior_cwnd = 0;
+	t->ecn_cwr = 0;
 	if (t->cc->undo)
 		t->cc->undo(t);
 	xtcp_recovery_end(t);

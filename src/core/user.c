@@ -35,6 +35,7 @@ void xtcp_open_active(struct xtcp_tcb *t, u32 iss, u32 ts_off, u64 now_us,
 	t->sack_ok = XTCP_P(t, tcp_sack);
 	t->wscale_ok = XTCP_P(t, tcp_window_scaling);
 	t->rcv_wscale = t->wscale_ok ? min_t(u8, t->rcv_wscale, XTCP_MAX_WSCALE) : 0;
+	t->ecn_ok = t->ecn_route || XTCP_P(t, tcp_ecn) == 1;
 	xtcp_mss_update(t);
 	xtcp_window_init(t);
 	xtcp_state_set(t, XTCP_SYN_SENT, "connect", v);
@@ -76,6 +77,7 @@ void xtcp_open_child(struct xtcp_tcb *t, const struct xtcp_rq *rq, u64 now_us,
 	t->ts_ok = rq->ts_ok;
 	t->sack_ok = rq->sack_ok;
 	t->wscale_ok = rq->wscale_ok;
+	t->ecn_ok = rq->ecn_ok;
 	t->snd_wscale = rq->snd_wscale;
 	t->rcv_wscale = rq->rcv_wscale;
 	t->mss_peer = rq->mss_peer;
@@ -116,6 +118,8 @@ void xtcp_user_send(struct xtcp_tcb *t, u32 n, bool more, bool oob, u64 now_us,
 	xtcp_verdict_zero(v);
 	if (t->fin_queued)
 		return;
+	if (n)
+		xtcp_rate_idle(t);
 	t->write_seq += n;
 	t->more = more;
 	if (!more)
@@ -125,6 +129,26 @@ void xtcp_user_send(struct xtcp_tcb *t, u32 n, bool more, bool oob, u64 now_us,
 		t->urg_out = 1;
 	}
 	xtcp_finish(t, now_us, v);
+}
+
+/**
+ * xtcp_user_hold - @n more bytes stand in the send queue, and more will at once
+ * @t: block
+ * @n: bytes
+ * @now_us: now
+ *
+ * For bytes that come in small pieces whose last is xtcp_user_send()'s, so that
+ * they go out as few large segments. Nothing goes now; should the last piece
+ * never come, they go as MSG_MORE's do.
+ */
+void xtcp_user_hold(struct xtcp_tcb *t, u32 n, u64 now_us)
+{
+	if (t->fin_queued)
+		return;
+	t->write_seq += n;
+	t->more = 1;
+	if (!t->n_txq && !t->deadline_us[XTCP_T_REXMIT] && !t->deadline_us[XTCP_T_CORK])
+		t->deadline_us[XTCP_T_CORK] = now_us + XTCP_CORK_US;
 }
 
 /**
@@ -144,7 +168,9 @@ void xtcp_user_read(struct xtcp_tcb *t, u32 n, u64 now_us, struct xtcp_verdict *
 		return;
 	xtcp_drs_read(t, now_us, v);
 	xtcp_ack_after_read(t, n);
-	xtcp_finish(t, now_us, v);
+	/* else nothing may go out, and no deadline stands, that did not before */
+	if (t->ack_now)
+		xtcp_finish(t, now_us, v);
 }
 
 /* The user will send no more: FIN behind what is queued (3.10.4). */

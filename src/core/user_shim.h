@@ -26,6 +26,10 @@ typedef long long s64;
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #endif
 
+#ifndef noinline
+#define noinline	__attribute__((noinline))
+#endif
+
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))

@@ -74,7 +74,7 @@ enum {
 };
 
 #define XTCP_MAX_EDGES	6
-#define XTCP_MAX_VMIB	8
+#define XTCP_MAX_VMIB	16
 
 /* One state change; cause is a short static string for the tracepoint. */
 struct xtcp_edge { u8 from, to; const char *cause; };
@@ -95,7 +95,10 @@ struct xtcp_verdict {
 	u32 data_off, data_len;		/* within the segment's payload */
 	u32 urg_seq;			/* the urgent byte's sequence number */
 	u32 rcv_want;
+	u32 delivered_ce;		/* segments acknowledged with ECE, for the counter */
+	u64 now_us;			/* when it was decided; 0: see xtcp_finish() */
 	u8 n_edges, n_mib;
+	/* from here on not zeroed */
 	struct xtcp_edge edge[XTCP_MAX_EDGES];
 	u8 mib[XTCP_MAX_VMIB];		/* enum xtcp_mib, each +1 */
 	struct xtcp_reply reply;

@@ -16,7 +16,7 @@ static u32 window_limit(const struct xtcp_tcb *t)
 }
 
 /* The window we would like to offer, before the rule that it never shrinks. */
-static u32 window_wish(const struct xtcp_tcb *t)
+u32 xtcp_window_wish(const struct xtcp_tcb *t)
 {
 	u32 free = t->rcv_free, full = t->rcv_full;
 	u32 mss = min_t(u32, t->rcv_mss, full), cur = xtcp_rcv_wnd(&t->s);
@@ -47,7 +47,7 @@ static u32 window_wish(const struct xtcp_tcb *t)
 u32 xtcp_window_offer(const struct xtcp_tcb *t)
 {
 	u32 cur = xtcp_rcv_wnd(&t->s), unit = 1U << t->rcv_wscale;
-	u32 wish = window_wish(t), up;
+	u32 wish = xtcp_window_wish(t), up;
 
 	if (wish >= cur)
 		return wish;
@@ -74,14 +74,17 @@ void xtcp_window_init(struct xtcp_tcb *t)
 		t->rcv_ssthresh = min_t(u32, t->rcv_ssthresh, max_t(u32, t->window_clamp, 1));
 }
 
-/* In-sequence data of @len came and found room. */
+/*
+ * In-sequence data of @len came and found room: the sender's slow start may
+ * answer its ACK with twice as much.
+ */
 void xtcp_window_grow(struct xtcp_tcb *t, u32 len)
 {
 	u32 lim = min_t(u32, window_limit(t), t->rcv_full);
 
 	if (t->rcv_ssthresh < lim && len >= 128)
 		t->rcv_ssthresh = min_t(u32, lim, t->rcv_ssthresh +
-					max_t(u32, 2 * (u32)t->adv_mss, len));
+					2 * max_t(u32, t->adv_mss, len));
 }
 
 /*

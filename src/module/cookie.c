@@ -67,9 +67,11 @@ static u32 cookie_ts_off(const struct xtcp_net *xn, const struct xtcp_cookie_id 
 
 /* The SYN-ACK to @g. */
 static void cookie_synack(struct sock *listener, const struct xtcp_flow *f,
-			  const struct xtcp_seg *g, u16 adv_mss, struct xtcp_reply *r)
+			  const struct xtcp_seg *g, const struct dst_entry *dst,
+			  struct xtcp_reply *r)
 {
 	struct xtcp_net *xn = xtcp_net(f->net);
+	u16 adv_mss = xtcp_sock_advmss(listener, dst);
 	u64 now_us = xtcp_now_us(xn);
 	struct xtcp_cookie_id id;
 	struct xtcp_rq rq;
@@ -78,6 +80,8 @@ static void cookie_synack(struct sock *listener, const struct xtcp_flow *f,
 	xtcp_rq_init(&rq, &xn->params, g, f->family == AF_INET6, 0,
 		     g->opt.has_ts ? cookie_ts_off(xn, &id) : 0,
 		     xtcp_syn_window(listener, adv_mss), xtcp_sock_wscale(listener), now_us);
+	if (dst_feature(dst, RTAX_FEATURE_ECN))
+		xtcp_rq_ecn_route(&rq, g);
 	rcu_read_lock();
 	xtcp_cookie_make(rcu_dereference(xn->cookies->keys), &id, &rq, cookie_real_s());
 	rcu_read_unlock();
@@ -126,7 +130,7 @@ enum xtcp_drop xtcp_cookie_syn(struct sock *listener, struct sk_buff *skb,
 	dst = xtcp_path_route(net, &p);
 	if (IS_ERR(dst))
 		return XTCP_DROP_NO_ROUTE;
-	cookie_synack(listener, &f, g, xtcp_sock_advmss(listener, dst), &r);
+	cookie_synack(listener, &f, g, dst, &r);
 	cookie_sent(xn, xtcp_sk(listener)->lsn);
 	trace_xtcp_cookie(&f, "sent", r.seq, 0);
 	xtcp_path_turn(net, &p, &r, dst, skb);

@@ -39,6 +39,7 @@ struct flow_table {
 	spinlock_t *lock;		/* hashed: writers of the buckets */
 	u32 mask, lock_mask;
 	siphash_key_t key;
+	hsiphash_key_t flow_key;
 };
 
 static struct flow_table ft __read_mostly;
@@ -88,34 +89,55 @@ static void bucket_add(struct xtcp_node *n, u32 slot)
 	smp_store_release(&ft.head[slot], n);
 }
 
-/* n->next stays: a reader may stand on n. False: it was not there. */
-static bool bucket_del(const struct xtcp_node *n, u32 slot)
+/* What leads to @n, or NULL. */
+static struct xtcp_node **bucket_link(const struct xtcp_node *n, u32 slot)
 {
 	struct xtcp_node **link;
 
 	lockdep_assert_held(bucket_lock(slot));
 	for (link = &ft.head[slot]; !node_is_end(*link); link = &(*link)->next) {
-		if (*link == n) {
-			WRITE_ONCE(*link, n->next);
-			return true;
-		}
+		if (*link == n)
+			return link;
 	}
-	return false;
+	return NULL;
 }
 
+/* n->next stays: a reader may stand on n. False: it was not there. */
+static bool bucket_del(const struct xtcp_node *n, u32 slot)
+{
+	struct xtcp_node **link = bucket_link(n, slot);
+
+	if (link)
+		WRITE_ONCE(*link, n->next);
+	return link;
+}
+
+/*
+ * @new in the very place of @old, which is there: wherever before it a reader is, he comes
+ * to one of them. At the head of the chain @new would be behind who has begun to walk.
+ */
+static void bucket_swap(const struct xtcp_node *old, struct xtcp_node *new, u32 slot)
+{
+	struct xtcp_node **link = bucket_link(old, slot);
+
+	if (WARN_ON_ONCE(!link))
+		return;
+	WRITE_ONCE(new->next, old->next);
+	/* pairs with node_follow() */
+	smp_store_release(link, new);
+}
+
+/* HSipHash is what the kernel has for tables: its result is not seen outside. */
 static u32 flow_hash(const struct xtcp_flow *f)
 {
 	u32 ports = (__force u32)f->lport << 16 | (__force u32)f->fport;
-	u64 a, b;
+	u32 mix = net_hash_mix(f->net);
 
-	if (f->family == AF_INET) {
-		a = (u64)(__force u32)f->v4.laddr << 32 | (__force u32)f->v4.faddr;
-		b = (u64)ports << 32 | net_hash_mix(f->net);
-		return siphash_2u64(a, b, &ft.key);
-	}
-	a = siphash(&f->v6, sizeof(f->v6), &ft.key);
-	b = (u64)ports << 32 | net_hash_mix(f->net);
-	return siphash_2u64(a, b, &ft.key);
+	if (f->family == AF_INET)
+		return hsiphash_4u32((__force u32)f->v4.laddr, (__force u32)f->v4.faddr, ports,
+				     mix, &ft.flow_key);
+	return hsiphash_3u32(hsiphash(&f->v6, sizeof(f->v6), &ft.flow_key), ports, mix,
+			     &ft.flow_key);
 }
 
 /**
@@ -229,7 +251,8 @@ static int flow_bound(const struct xtcp_flow *f)
 	return READ_ONCE(container_of(f, struct xtcp_sock, flow)->inet.sk.sk_bound_dev_if);
 }
 
-static bool flow_match(const struct xtcp_flow *f, const struct xtcp_flow *key, int dif, int sdif)
+static __always_inline bool flow_match(const struct xtcp_flow *f, const struct xtcp_flow *key,
+				       int dif, int sdif)
 {
 	if (f->hash != key->hash || f->family != key->family ||
 	    f->lport != key->lport || f->fport != key->fport || f->net != key->net)
@@ -293,11 +316,11 @@ static bool flow_hold(struct xtcp_flow *f)
 }
 
 /*
- * Into the table. A request gets its references (table, wheel, maker) here,
- * under the bucket lock, and not before: a reader may stand on its memory since
+ * Into the table, or in the place of @old. A request gets its references (table, wheel, maker)
+ * here, under the bucket lock, and not before: a reader may stand on its memory since
  * a previous life, and must not get hold of what may not be hashed after all.
  */
-static void flow_publish(struct xtcp_flow *f, u32 slot)
+static void flow_publish(struct xtcp_flow *f, const struct xtcp_node *old, u32 slot)
 {
 	WRITE_ONCE(f->hashed, 1);
 	if (f->kind == XTCP_KIND_REQ) {
@@ -305,7 +328,10 @@ static void flow_publish(struct xtcp_flow *f, u32 slot)
 		smp_wmb();
 		refcount_set(flow_ref(f), XTCP_FLOW_REFS);
 	}
-	bucket_add(&f->node, slot);
+	if (old)
+		bucket_swap(old, &f->node, slot);
+	else
+		bucket_add(&f->node, slot);
 }
 
 /**
@@ -367,8 +393,12 @@ begin:
 		}
 		f = node_flow(n);
 		xtcp_race_point(FLOW_MATCHED);
+		/*
+		 * Who is in the table can be held. This one has left it: another may stand in
+		 * its place, its request's child, which the rest of this chain does not lead to.
+		 */
 		if (!flow_hold(f))
-			continue;	/* on its way out: as good as gone */
+			goto begin;
 		xtcp_race_point(FLOW_HELD);
 		if (likely(flow_match(f, key, iif, sdif)))
 			goto out;
@@ -445,7 +475,7 @@ int xtcp_flow_insert(struct xtcp_flow *f)
 	if (flow_find_locked(f, slot)) {
 		err = -EADDRNOTAVAIL;
 	} else {
-		flow_publish(f, slot);
+		flow_publish(f, NULL, slot);
 		__this_cpu_inc(flow_count);
 	}
 	spin_unlock_bh(lock);
@@ -458,7 +488,7 @@ int xtcp_flow_insert(struct xtcp_flow *f)
  * @new: initialised; its references are made and @old's of the table comes out,
  *	 as for insert and remove
  *
- * Readers meet @old or @new, never nothing: @new stands before @old leaves.
+ * Readers meet @old or @new, never nothing; who cannot hold @old any more looks again.
  *
  * Return: false if @old was not hashed any more; then nothing happened.
  */
@@ -472,10 +502,9 @@ bool xtcp_flow_replace(struct xtcp_flow *old, struct xtcp_flow *new)
 		return false;
 	spin_lock_bh(lock);
 	if (old->hashed) {
-		flow_publish(new, slot);
+		flow_publish(new, &old->node, slot);
 		xtcp_race_point(FLOW_REPLACE);
 		WRITE_ONCE(old->hashed, 0);
-		bucket_del(&old->node, slot);
 		done = true;
 	}
 	spin_unlock_bh(lock);
@@ -542,10 +571,9 @@ bool xtcp_flow_to_tw(struct xtcp_flow *old, struct xtcp_tw *tw)
 	lockdep_assert_held(bucket_lock(slot));
 	if (!old->hashed)
 		return false;
-	bucket_add(&tw->node, slot);
+	bucket_swap(&old->node, &tw->node, slot);
 	xtcp_race_point(TW_SWAP);
 	WRITE_ONCE(old->hashed, 0);
-	bucket_del(&old->node, slot);
 	return true;
 }
 
@@ -558,8 +586,7 @@ void xtcp_flow_from_tw(struct xtcp_tw *tw, struct xtcp_flow *new)
 {
 	u32 slot = new->hash & ft.mask;
 
-	flow_publish(new, slot);
-	bucket_del(&tw->node, slot);
+	flow_publish(new, &tw->node, slot);
 }
 
 /**

@@ -18,7 +18,7 @@ static void trace_fill(struct xtcp_flow *f, struct xtcp_trace_seg *g, struct net
 	g->ack = ntohl(th->ack_seq);
 	g->len = max(len, 0);
 	g->wnd = ntohs(th->window);
-	g->segs = max_t(u16, skb_shinfo(skb)->gso_segs, 1);
+	g->segs = xtcp_skb_segs(skb);
 	g->flags = ((const u8 *)th)[13];
 }
 

@@ -39,6 +39,8 @@ void xtcp_exec_stats(struct xtcp_net *xn, const struct xtcp_verdict *v)
 
 	for (i = 0; i < v->n_mib; i++)
 		this_cpu_inc(xn->pcpu->mib[v->mib[i]]);
+	if (unlikely(v->delivered_ce))
+		XTCP_ADD(xn, DELIVERED_CE, v->delivered_ce);
 }
 
 /**
@@ -238,8 +240,9 @@ static void exec_wake(struct sock *sk, const struct xtcp_verdict *v)
 		else
 			sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
 	}
-	if (v->flags & XTCP_V_WAKE_WR)
-		sk->sk_write_space(sk);
+	/* room in the buffer is told by xtcp_check_space(), if somebody asked for it */
+	if ((v->flags & XTCP_V_WAKE_WR) && v->n_edges)
+		xtcp_write_space(sk);
 }
 
 /* A connection that closes otherwise than by TIME_WAIT: state changes wake close() too. */
@@ -249,6 +252,106 @@ static void exec_progress(struct sock *sk, const struct xtcp_verdict *v)
 	if (v->n_edges && (sk->sk_state == TCP_FIN_WAIT2 || sk->sk_state == TCP_CLOSE) &&
 	    !(v->flags & (XTCP_V_CLOSED | XTCP_V_TIMEWAIT)) && !sock_flag(sk, SOCK_DEAD))
 		sk->sk_state_change(sk);
+}
+
+/* Some of what was sent has arrived: its bytes may go, and the nodes it took. */
+static void exec_acked(struct sock *sk)
+{
+	xtcp_send_acked(sk);
+	xtcp_sock_pool_trim(sk);
+}
+
+/* What no segment of a transfer under way asks for, no more than for a new state. */
+#define EXEC_RARE (XTCP_V_ERROR | XTCP_V_CONNECTED | XTCP_V_FIN | XTCP_V_URG | XTCP_V_REPLY | \
+		   XTCP_V_BADROUTE | XTCP_V_TIMEWAIT | XTCP_V_CLOSED | XTCP_V_FINWAIT2)
+
+/* What a segment brought, in the order of exec_all(). */
+static bool exec_usual_in(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+	bool kept = false;
+
+	if (v->flags & XTCP_V_ACKED)
+		exec_acked(sk);
+	if (v->flags & (XTCP_V_DELIVER | XTCP_V_OOO))
+		kept = exec_payload(sk, v, skb);
+	if (unlikely(x->urg_valid && !x->urg_here && !x->urg_read))
+		exec_urgent_byte(sk);
+	if (v->flags & XTCP_V_CONFIRM)
+		sk_dst_confirm(sk);
+	if (unlikely(v->flags & (XTCP_V_RCVBUF | XTCP_V_SNDBUF))) {
+		if (v->flags & XTCP_V_RCVBUF)
+			exec_rcvbuf(sk, v);
+		if (v->flags & XTCP_V_SNDBUF)
+			exec_sndbuf(sk);
+	}
+	if ((v->flags & XTCP_V_WAKE_RD) && !sock_flag(sk, SOCK_DEAD) && exec_readable(sk))
+		sk->sk_data_ready(sk);
+	return kept;
+}
+
+/* The same steps in the same order as in exec_all(), without those. */
+static bool exec_usual(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb)
+{
+	bool kept = false;
+
+	if (v->n_mib | v->delivered_ce)
+		xtcp_exec_stats(xtcp_sk(sk)->xn, v);
+	/* what a user writes goes out, and that is all */
+	if (v->flags & ~XTCP_V_OUTPUT)
+		kept = exec_usual_in(sk, v, skb);
+	if (v->flags & XTCP_V_OUTPUT)
+		xtcp_output(sk, v->now_us);
+	if (v->flags & (XTCP_V_ACKED | XTCP_V_OUTPUT))
+		xtcp_check_space(sk);
+	xtcp_timer_sync(sk, v->now_us);
+	return kept;
+}
+
+static noinline bool exec_all(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+	bool kept;
+
+	if (v->flags & XTCP_V_ERROR) {
+		WRITE_ONCE(sk->sk_err, v->err);
+		/* pairs with xtcp_poll(): who sees the end sees its reason */
+		smp_wmb();
+	}
+	exec_edges(sk, v);
+	xtcp_exec_stats(x->xn, v);
+	if ((v->flags & XTCP_V_CONNECTED) && skb && !x->tcb.passive)
+		security_inet_conn_established(sk, skb);
+	if (v->flags & XTCP_V_ACKED)
+		exec_acked(sk);
+	if (v->flags & XTCP_V_URG)
+		exec_urgent(sk, v);
+	kept = exec_payload(sk, v, skb);
+	if (unlikely(x->urg_valid && !x->urg_here && !x->urg_read))
+		exec_urgent_byte(sk);
+	if (v->flags & XTCP_V_REPLY)
+		exec_reply(sk, v);
+	exec_route(sk, v);
+	if (v->flags & XTCP_V_RCVBUF)
+		exec_rcvbuf(sk, v);
+	if (v->flags & (XTCP_V_SNDBUF | XTCP_V_CONNECTED))
+		exec_sndbuf(sk);
+	exec_wake(sk, v);
+	exec_progress(sk, v);
+	if (v->flags & XTCP_V_OUTPUT)
+		xtcp_output(sk, v->now_us);
+	/* after the output: TCP_NOTSENT_LOWAT counts what has not gone out */
+	if (v->flags & (XTCP_V_ACKED | XTCP_V_OUTPUT))
+		xtcp_check_space(sk);
+	if (v->flags & XTCP_V_TIMEWAIT)
+		xtcp_tw_enter(sk);
+	else if (v->flags & XTCP_V_CLOSED)
+		xtcp_sock_done(sk);
+	else if (!(v->flags & XTCP_V_FINWAIT2) || !xtcp_tw_fin_wait2(sk))
+		xtcp_timer_sync(sk, v->now_us);
+	if ((v->flags & XTCP_V_ERROR) && !sock_flag(sk, SOCK_DEAD))
+		sk_error_report(sk);
+	return kept;
 }
 
 /**
@@ -267,46 +370,10 @@ static void exec_progress(struct sock *sk, const struct xtcp_verdict *v)
 bool xtcp_exec(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb,
 	       const struct xtcp_seg *g)
 {
-	struct xtcp_sock *x = xtcp_sk(sk);
-	bool kept;
-
-	if (v->flags & XTCP_V_ERROR) {
-		WRITE_ONCE(sk->sk_err, v->err);
-		/* pairs with xtcp_poll(): who sees the end sees its reason */
-		smp_wmb();
-	}
-	exec_edges(sk, v);
-	xtcp_exec_stats(x->xn, v);
-	if ((v->flags & XTCP_V_CONNECTED) && skb && !x->tcb.passive)
-		security_inet_conn_established(sk, skb);
-	if (v->flags & XTCP_V_ACKED)
-		xtcp_send_acked(sk);
-	if (v->flags & XTCP_V_URG)
-		exec_urgent(sk, v);
-	kept = exec_payload(sk, v, skb);
-	if (unlikely(x->urg_valid && !x->urg_here && !x->urg_read))
-		exec_urgent_byte(sk);
-	if (v->flags & XTCP_V_REPLY)
-		exec_reply(sk, v);
-	exec_route(sk, v);
-	if (v->flags & XTCP_V_RCVBUF)
-		exec_rcvbuf(sk, v);
-	if (v->flags & (XTCP_V_SNDBUF | XTCP_V_CONNECTED))
-		exec_sndbuf(sk);
-	exec_wake(sk, v);
-	exec_progress(sk, v);
-	if (v->flags & XTCP_V_OUTPUT)
-		xtcp_output(sk);
-	/* after the output: TCP_NOTSENT_LOWAT counts what has not gone out */
-	if (v->flags & (XTCP_V_ACKED | XTCP_V_OUTPUT))
-		xtcp_check_space(sk);
-	if (v->flags & XTCP_V_TIMEWAIT)
-		xtcp_tw_enter(sk);
-	else if (v->flags & XTCP_V_CLOSED)
-		xtcp_sock_done(sk);
-	else if (!(v->flags & XTCP_V_FINWAIT2) || !xtcp_tw_fin_wait2(sk))
-		xtcp_timer_sync(sk);
-	if ((v->flags & XTCP_V_ERROR) && !sock_flag(sk, SOCK_DEAD))
-		sk_error_report(sk);
-	return kept;
+	/* what goes out because of it goes now: the clock has been read for it */
+	if (!v->now_us)
+		v->now_us = xtcp_now_us(xtcp_sk(sk)->xn);
+	if (likely(!(v->flags & EXEC_RARE) && !v->n_edges))
+		return exec_usual(sk, v, skb);
+	return exec_all(sk, v, skb);
 }

@@ -54,17 +54,22 @@ static void xtcp_unhash(struct sock *sk)
 static void xtcp_keepalive(struct sock *sk, int on)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
+	u64 now_us;
 
 	x->tcb.keepalive = !!on;
 	if ((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN))
 		return;
-	xtcp_user_keepalive(&x->tcb, xtcp_now_us(x->xn));
-	xtcp_timer_sync(sk);
+	now_us = xtcp_now_us(x->xn);
+	xtcp_user_keepalive(&x->tcb, now_us);
+	xtcp_timer_sync(sk, now_us);
 }
 
 XTCP_ACCEPT(xtcp_proto_accept, xtcp_accept)
 XTCP_IOCTL(xtcp_proto_ioctl, xtcp_ioctl)
 XTCP_RECVMSG(xtcp_proto_recvmsg, xtcp_recvmsg)
+XTCP_SENDPAGE(xtcp_proto_sendpage, xtcp_sendmsg)
+XTCP_SENDPAGE(xtcp_ops_sendpage_locked, xtcp_sendmsg_locked)
+XTCP_OPS_ACCEPT(xtcp_ops_accept, xtcp_socket_init)
 
 #define XTCP_PROTO_COMMON						\
 	.owner			= THIS_MODULE,				\
@@ -80,6 +85,7 @@ XTCP_RECVMSG(xtcp_proto_recvmsg, xtcp_recvmsg)
 	.keepalive		= xtcp_keepalive,			\
 	.recvmsg		= xtcp_proto_recvmsg,			\
 	.sendmsg		= xtcp_sendmsg,				\
+	XTCP_PROTO_SENDPAGE(xtcp_proto_sendpage)			\
 	.backlog_rcv		= xtcp_backlog_rcv,			\
 	.release_cb		= xtcp_release_cb,			\
 	.hash			= xtcp_hash,				\
@@ -146,17 +152,20 @@ static int xtcp_stream_connect(struct socket *sock, struct sockaddr_unsized *uad
 	.owner		= THIS_MODULE,					\
 	.connect	= xtcp_stream_connect,				\
 	.socketpair	= sock_no_socketpair,				\
-	.accept		= inet_accept,					\
+	.accept		= xtcp_ops_accept,				\
 	.poll		= xtcp_poll,					\
 	.gettstamp	= sock_gettstamp,				\
 	.listen		= xtcp_listen,					\
 	.shutdown	= inet_shutdown,				\
-	.setsockopt	= sock_common_setsockopt,			\
+	.setsockopt	= xtcp_ops_setsockopt,				\
 	.getsockopt	= sock_common_getsockopt,			\
 	.sendmsg	= inet_sendmsg,					\
 	.recvmsg	= inet_recvmsg,					\
 	.mmap		= sock_no_mmap,					\
 	XTCP_OPS_SENDPAGE						\
+	XTCP_OPS_SENDPAGE_LOCKED(xtcp_ops_sendpage_locked)		\
+	XTCP_OPS_SPLICE_EOF(xtcp_splice_eof)				\
+	.sendmsg_locked	= xtcp_sendmsg_locked,				\
 	.splice_read	= xtcp_splice_read,				\
 	.read_sock	= xtcp_read_sock,				\
 	.peek_len	= xtcp_peek_len,				\

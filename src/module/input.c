@@ -40,10 +40,9 @@ static void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
 
 	xtcp_hdr_parse((const u8 *)th, hlen, g);
 	g->len = skb->len - hlen;
-	g->ecn = (rx_is_v6(skb) ? ipv6_get_dsfield(ipv6_hdr(skb)) : ip_hdr(skb)->tos) &
-		 INET_ECN_MASK;
-	g->segs = max_t(u16, skb_shinfo(skb)->gso_segs, 1);
-	g->mss = skb_shinfo(skb)->gso_size ?: min_t(u32, g->len, U16_MAX);
+	g->ecn = xtcp_skb_tos(skb) & INET_ECN_MASK;
+	g->segs = xtcp_skb_segs(skb);
+	g->mss = xtcp_skb_mss(skb, g->len);
 
 	XTCP_CB(skb)->seq = g->seq + th->syn;
 	XTCP_CB(skb)->end_seq = g->seq + th->syn + g->len;
@@ -167,7 +166,7 @@ static void rx_conn_over(struct sock *sk, struct sk_buff *skb, const struct xtcp
 static void rx_conn_locked(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *g)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
-	struct xtcp_verdict v;
+	struct xtcp_verdict v xtcp_unset;
 
 	if (x->tcb.state == XTCP_CLOSE || x->tcb.state == XTCP_LISTEN) {
 		rx_conn_over(sk, skb, g);
@@ -175,10 +174,10 @@ static void rx_conn_locked(struct sock *sk, struct sk_buff *skb, struct xtcp_seg
 	}
 	g->no_mem = g->len && !rx_room(sk, skb, g);
 	__skb_pull(skb, tcp_hdrlen(skb));
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, xtcp_pool_want(g));
 	xtcp_sock_rcv_space(sk);
 	xtcp_segment_arrives(&x->tcb, g, xtcp_now_us(x->xn), &v);
-	if (unlikely(x->late_until_us) && v.drop)
+	if (unlikely(x->late_until_ms) && v.drop)
 		xtcp_late_dropped(sk, g, v.drop);
 	if (!xtcp_exec(sk, &v, skb, g)) {
 		xtcp_drop_skb(x->xn, skb, v.drop);
@@ -200,6 +199,7 @@ void xtcp_child_rcv(struct sock *sk, struct sk_buff *skb, const struct xtcp_seg 
 	struct xtcp_seg seg = *g;
 
 	sk_mark_napi_id(sk, skb);
+	sock_rps_save_rxhash(sk, skb);
 	rx_conn_locked(sk, skb, &seg);
 }
 
@@ -214,7 +214,7 @@ void xtcp_child_rcv(struct sock *sk, struct sk_buff *skb, const struct xtcp_seg 
  */
 int xtcp_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
-	struct xtcp_seg g;
+	struct xtcp_seg g xtcp_unset;
 
 	rx_parse(skb, &g);
 	rx_conn_locked(sk, skb, &g);
@@ -228,6 +228,8 @@ static bool rx_backlog(struct sock *sk, struct sk_buff *skb)
 		    ((u32)READ_ONCE(sk->sk_sndbuf) >> 1) + 64 * 1024;
 
 	skb_dst_drop(skb);
+	if (xtcp_backlog_merge(sk, skb))
+		return true;
 	return !sk_add_backlog(sk, skb, min_t(u64, limit, UINT_MAX));
 }
 
@@ -235,7 +237,7 @@ static void rx_conn(struct sock *sk, struct sk_buff *skb, bool v6)
 {
 	struct xtcp_net *xn = xtcp_sk(sk)->xn;
 	enum xtcp_drop why = rx_admit(sk, skb, v6);
-	struct xtcp_seg g;
+	struct xtcp_seg g xtcp_unset;
 
 	if (why) {
 		atomic_inc(&sk->sk_drops);
@@ -244,6 +246,7 @@ static void rx_conn(struct sock *sk, struct sk_buff *skb, bool v6)
 	}
 	sk_incoming_cpu_update(sk);
 	sk_mark_napi_id(sk, skb);
+	sock_rps_save_rxhash(sk, skb);
 
 	bh_lock_sock_nested(sk);
 	skb->dev = NULL;
@@ -342,18 +345,18 @@ static void rx_tw(struct net *net, const struct xtcp_flow *key, struct sk_buff *
 }
 
 /* False: no flow of ours. */
-static bool rx_flow(struct net *net, struct sk_buff *skb, bool v6)
+static bool rx_flow(struct net *net, struct xtcp_net *xn, struct sk_buff *skb, bool v6)
 {
-	struct xtcp_flow key, *f = xtcp_flow_lookup_skb(net, skb, &key);
+	struct xtcp_flow key xtcp_unset, *f = xtcp_flow_lookup_skb(net, skb, &key);
 	enum xtcp_drop why;
 
 	if (!f)
 		return false;
 	xtcp_race_point(FLOW_FOUND);
 	xtcp_note_in(net, skb);
-	why = rx_sound_counted(xtcp_net(net), skb, v6, true);
+	why = rx_sound_counted(xn, skb, v6, true);
 	if (why)
-		xtcp_drop_skb(xtcp_net(net), skb, why);
+		xtcp_drop_skb(xn, skb, why);
 	else if (f->kind == XTCP_KIND_CONN)
 		rx_conn(xtcp_to_sk(flow_conn(f)), skb, v6);
 	else if (f->kind == XTCP_KIND_REQ)
@@ -507,7 +510,7 @@ static int rx_segment(struct sk_buff *skb, bool v6)
 	    !xtcp_port_ours(xn, ((const struct tcphdr *)skb->data)->dest))
 		return rx_pass(skb, v6);
 
-	if (rx_flow(net, skb, v6))
+	if (rx_flow(net, xn, skb, v6))
 		goto ours;
 	if (rx_kernel(net, skb, v6, &iss))
 		return 0;

@@ -36,6 +36,7 @@ struct dst_entry *xtcp_ip4_route(struct sock *sk)
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
 	sk_setup_caps(sk, &rt->dst);
+	xtcp_route_caps(sk, &rt->dst);
 	return &rt->dst;
 }
 
@@ -95,12 +96,13 @@ static struct iphdr *header_push(struct sk_buff *skb, unsigned int optlen, u8 to
  * @sk: connection, locked
  * @skb: data at the TCP header; consumed
  * @dst: route, held by the sock
+ * @ecn: ECN field
  *
  * Context: RCU.
  *
  * Return: 0, NET_XMIT_* or -errno.
  */
-int xtcp_ip4_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst)
+int xtcp_ip4_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst, u8 ecn)
 {
 	struct inet_sock *inet = inet_sk(sk);
 	struct ip_options_rcu *opt = rcu_dereference(inet->inet_opt);
@@ -112,7 +114,8 @@ int xtcp_ip4_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst)
 		return -EHOSTUNREACH;
 	}
 	skb_dst_set_noref(skb, dst);
-	iph = header_push(skb, opt ? opt->opt.optlen : 0, inet->tos, select_ttl(sk, dst));
+	/* setsockopt() lets nobody but us at the ECN bits of a stream's TOS */
+	iph = header_push(skb, opt ? opt->opt.optlen : 0, inet->tos | ecn, select_ttl(sk, dst));
 	if (ip_dont_fragment(sk, dst))
 		iph->frag_off = htons(IP_DF);
 	iph->saddr = inet->inet_saddr;

@@ -45,8 +45,10 @@ struct dst_entry *xtcp_ip6_route(struct sock *sk)
 	final_p = fl6_update_dst(&fl6, rcu_dereference(np->opt), &final);
 	rcu_read_unlock();
 	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl6, final_p);
-	if (!IS_ERR(dst))
-		ip6_dst_store(sk, dst, NULL, NULL);
+	if (IS_ERR(dst))
+		return dst;
+	ip6_dst_store(sk, dst, NULL, NULL);
+	xtcp_route_caps(sk, dst);
 	return dst;
 }
 
@@ -55,12 +57,13 @@ struct dst_entry *xtcp_ip6_route(struct sock *sk)
  * @sk: connection, locked
  * @skb: data at the TCP header; consumed
  * @dst: route, held by the sock
+ * @ecn: ECN field
  *
  * Context: RCU.
  *
  * Return: 0, NET_XMIT_* or -errno.
  */
-int xtcp_ip6_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst)
+int xtcp_ip6_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst, u8 ecn)
 {
 	struct ipv6_pinfo *np = inet6_sk(sk);
 	struct flowi6 fl6;
@@ -68,7 +71,7 @@ int xtcp_ip6_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst)
 	flow_init(sk, &fl6);
 	skb_dst_set_noref(skb, dst);
 	return ip6_xmit(sk, skb, &fl6, READ_ONCE(sk->sk_mark), rcu_dereference(np->opt),
-			np->tclass, READ_ONCE(sk->sk_priority));
+			np->tclass | ecn, READ_ONCE(sk->sk_priority));
 }
 
 /**
@@ -135,7 +138,7 @@ struct dst_entry *xtcp_ip6_route(struct sock *sk)
 	return ERR_PTR(-EAFNOSUPPORT);
 }
 
-int xtcp_ip6_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst)
+int xtcp_ip6_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst, u8 ecn)
 {
 	kfree_skb(skb);
 	return -EAFNOSUPPORT;

@@ -243,6 +243,12 @@ void xtcp_late_reopened(struct xtcp_net *xn, u32 hash, u32 rcv_nxt)
 	spin_unlock_bh(&l->lock);
 }
 
+/* A time of the namespace's clock as late_until_ms has it: never 0, and it may wrap. */
+static u32 late_ms(u64 us)
+{
+	return (u32)div_u64(us, USEC_PER_MSEC) ?: 1;
+}
+
 /**
  * xtcp_late_child - a child is made: was its 4-tuple in TIME-WAIT?
  * @child: its flow's key complete; locked
@@ -260,8 +266,8 @@ void xtcp_late_child(struct sock *child)
 	r = &l->reborn[x->flow.hash & (REBORN_SLOTS - 1)];
 	spin_lock_bh(&l->lock);
 	if (r->until_us > xtcp_now_us(x->xn) && r->hash == x->flow.hash) {
-		x->late_seq = r->rcv_nxt;
-		x->late_until_us = r->until_us;
+		x->flow.late_seq = r->rcv_nxt;
+		x->late_until_ms = late_ms(r->until_us);
 		r->until_us = 0;
 	}
 	spin_unlock_bh(&l->lock);
@@ -276,13 +282,13 @@ void xtcp_late_taken(struct sock *sk, u32 rcv_nxt)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 
-	x->late_seq = rcv_nxt;
-	x->late_until_us = xtcp_now_us(x->xn) + XTCP_LATE_US;
+	x->flow.late_seq = rcv_nxt;
+	x->late_until_ms = late_ms(xtcp_now_us(x->xn) + XTCP_LATE_US);
 }
 
 /**
  * xtcp_late_dropped - a connection born over a TIME-WAIT dropped a segment
- * @sk: sock lock held; late_until_us is not 0
+ * @sk: sock lock held; late_until_ms is not 0
  * @g: the segment
  * @why: for what reason
  */
@@ -290,14 +296,14 @@ void xtcp_late_dropped(struct sock *sk, const struct xtcp_seg *g, enum xtcp_drop
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 
-	if (xtcp_now_us(x->xn) >= x->late_until_us) {
-		x->late_until_us = 0;
+	if ((s32)(late_ms(xtcp_now_us(x->xn)) - x->late_until_ms) >= 0) {
+		x->late_until_ms = 0;
 		return;
 	}
 	if (why != XTCP_DROP_SEQ && why != XTCP_DROP_OLD && why != XTCP_DROP_PAWS)
 		return;
 	/* the old connection's, and not one of the new one's, were its numbers lower */
-	if (seq_leq(g->seq, x->late_seq) && seq_gt(g->seq, x->late_seq - LATE_SPAN) &&
+	if (seq_leq(g->seq, x->flow.late_seq) && seq_gt(g->seq, x->flow.late_seq - LATE_SPAN) &&
 	    (x->tcb.state == XTCP_SYN_SENT || seq_lt(g->seq, x->tcb.irs)))
 		XTCP_INC(x->xn, TIME_WAIT_LATE);
 }

@@ -23,7 +23,6 @@ static struct xtcp_listener *listener_get(struct sock *sk)
 		if (!l)
 			return NULL;
 		spin_lock_init(&l->lock);
-		INIT_LIST_HEAD(&l->queue);
 		atomic_set(&l->n_req, 0);
 		/* readers find it by way of the hash table */
 		x->lsn = l;
@@ -153,9 +152,9 @@ static struct sock *acceptq_take(struct sock *sk)
 	struct xtcp_sock *child;
 
 	spin_lock_bh(&l->lock);
-	child = list_first_entry_or_null(&l->queue, struct xtcp_sock, accept_node);
+	child = l->queue;
 	if (child) {
-		list_del_init(&child->accept_node);
+		WRITE_ONCE(l->queue, child->accept_next);
 		child->parent = NULL;
 		WRITE_ONCE(l->n, l->n - 1);
 		sk_acceptq_removed(sk);
@@ -223,7 +222,12 @@ bool xtcp_acceptq_add(struct sock *listener, struct sock *child)
 	spin_lock_bh(&l->lock);
 	room = !l->dead && !xtcp_acceptq_full(l);
 	if (room) {
-		list_add_tail(&xtcp_sk(child)->accept_node, &l->queue);
+		xtcp_sk(child)->accept_next = NULL;
+		if (l->queue)
+			l->queue_end->accept_next = xtcp_sk(child);
+		else
+			WRITE_ONCE(l->queue, xtcp_sk(child));
+		l->queue_end = xtcp_sk(child);
 		xtcp_sk(child)->parent = listener;
 		WRITE_ONCE(l->n, l->n + 1);
 		sk_acceptq_added(listener);
@@ -248,7 +252,7 @@ void xtcp_child_abort(struct sock *sk)
 	x->parent = NULL;
 	sock_orphan(sk);
 	if (x->tcb.state != XTCP_CLOSE) {
-		xtcp_sock_pool_fill(sk);
+		xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 		xtcp_sock_rcv_space(sk);
 		xtcp_user_abort(&x->tcb, 0, xtcp_now_us(x->xn), &v);
 		xtcp_exec(sk, &v, NULL, NULL);
@@ -279,14 +283,14 @@ void xtcp_listen_stop(struct sock *sk)
 {
 	struct xtcp_listener *l = xtcp_sk(sk)->lsn;
 	struct xtcp_sock *child, *next;
-	LIST_HEAD(children);
 
 	if (!l)
 		return;
 	xtcp_listener_unhash(sk);
 	spin_lock_bh(&l->lock);
 	l->dead = 1;
-	list_splice_init(&l->queue, &children);
+	child = l->queue;
+	WRITE_ONCE(l->queue, NULL);
 	WRITE_ONCE(l->n, 0);
 	sk->sk_ack_backlog = 0;
 	spin_unlock_bh(&l->lock);
@@ -299,10 +303,10 @@ void xtcp_listen_stop(struct sock *sk)
 	smp_mb();
 	xtcp_req_purge(sk);
 
-	list_for_each_entry_safe(child, next, &children, accept_node) {
+	for (; child; child = next) {
 		struct sock *csk = xtcp_to_sk(child);
 
-		list_del_init(&child->accept_node);
+		next = child->accept_next;
 		sock_hold(csk);
 		xtcp_race_point(LISTEN_ABORT);
 		local_bh_disable();

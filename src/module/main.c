@@ -76,12 +76,12 @@ static int __init xtcp_init(void)
 	err = xtcp_netns_init();
 	if (err)
 		goto exit_sysctl;
-	err = xtcp_output_init();
+	err = xtcp_tsq_init();
 	if (err)
 		goto exit_netns;
 	err = xtcp_takeover_init();
 	if (err)
-		goto exit_output;
+		goto exit_tsq;
 	err = xtcp_family_init();
 	if (err)
 		goto exit_takeover;
@@ -90,8 +90,8 @@ static int __init xtcp_init(void)
 
 exit_takeover:
 	xtcp_takeover_exit();
-exit_output:
-	xtcp_output_exit();
+exit_tsq:
+	xtcp_tsq_exit();
 exit_netns:
 	xtcp_netns_exit();
 exit_sysctl:
@@ -112,7 +112,7 @@ static void __exit xtcp_exit(void)
 	/* an entry somebody was just ending has ended */
 	synchronize_net();
 	xtcp_wheels_exit();
-	xtcp_output_exit();
+	xtcp_tsq_exit();
 	xtcp_netns_exit();
 	xtcp_sysctl_exit();
 	/* every callback of ours has run before its code and its cache go */

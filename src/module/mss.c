@@ -30,6 +30,29 @@ static unsigned int ip_header_len(const struct sock *sk)
 }
 
 /**
+ * xtcp_route_caps - what a new route's device can do, after sk_setup_caps()
+ * @sk: sock, locked
+ * @dst: the route
+ *
+ * For TCP's segments GSO is always on: a device that is not to have it gets what
+ * was cut just above it, which is cheaper than to send each through the layers.
+ * sk_setup_caps() knows TCP by AF_INET and AF_INET6.
+ */
+void xtcp_route_caps(struct sock *sk, struct dst_entry *dst)
+{
+	const struct net_device *dev;
+
+	if (sk->sk_route_caps & NETIF_F_GSO || sk->sk_gso_disabled || dst->header_len)
+		return;
+	rcu_read_lock();
+	dev = READ_ONCE(dst->dev);
+	sk->sk_gso_max_size = READ_ONCE(dev->gso_max_size) - (MAX_TCP_HEADER + 1);
+	sk->sk_gso_max_segs = max_t(u32, READ_ONCE(dev->gso_max_segs), 1);
+	rcu_read_unlock();
+	sk->sk_route_caps |= NETIF_F_GSO | NETIF_F_GSO_SOFTWARE | NETIF_F_SG | NETIF_F_HW_CSUM;
+}
+
+/**
  * xtcp_gso_set - how much one xtcp_xmit may carry
  * @sk: sock, locked
  *
@@ -83,20 +106,21 @@ void xtcp_sync_mss(struct sock *sk, u32 pmtu)
 	xtcp_mss_set(sk, pmtu);
 	if (x->tcb.mss_cap >= old || x->tcb.state == XTCP_CLOSE || x->tcb.state == XTCP_LISTEN)
 		return;
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_sock_rcv_space(sk);
 	xtcp_mtu_changed(&x->tcb, x->tcb.mss_cap, xtcp_now_us(x->xn), &v);
 	xtcp_exec(sk, &v, NULL, NULL);
 }
 
-/**
- * xtcp_route - the route of a connection, looked up again if it has gone stale
- * @sk: sock, locked; addresses and ports set
- *
- * Return: the route (the sock holds the reference), or NULL with the reason in
- * the tcb's soft error.
- */
-struct dst_entry *xtcp_route(struct sock *sk)
+/* `ip route ... rto_min`, which locks what it sets. */
+static void rto_min_set(struct xtcp_tcb *t, const struct dst_entry *dst)
+{
+	t->route_rto_min_ms = dst_metric_locked(dst, RTAX_RTO_MIN) ?
+			      clamp_t(u32, dst_metric(dst, RTAX_RTO_MIN), 1, U16_MAX) : 0;
+}
+
+/* Look it up again: there was none, or it has gone stale. */
+static noinline struct dst_entry *route_anew(struct sock *sk)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 	struct dst_entry *dst;
@@ -113,9 +137,26 @@ struct dst_entry *xtcp_route(struct sock *sk)
 		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
 		return NULL;
 	}
+	rto_min_set(&x->tcb, dst);
 	if (!x->mss_pmtu) {
 		xtcp_mss_set(sk, dst_mtu(dst));
 		x->tcb.init_cwnd = min_t(u32, dst_metric(dst, RTAX_INITCWND), U16_MAX);
+		x->tcb.ecn_route = !!dst_feature(dst, RTAX_FEATURE_ECN);
 	}
 	return dst;
+}
+
+/**
+ * xtcp_route - the route of a connection, looked up again if it has gone stale
+ * @sk: sock, locked; addresses and ports set
+ *
+ * Return: the route (the sock holds the reference), or NULL with the reason in
+ * the tcb's soft error.
+ */
+struct dst_entry *xtcp_route(struct sock *sk)
+{
+	u32 cookie = xtcp_sock_v4(sk) ? 0 : inet6_sk(sk)->dst_cookie;
+	struct dst_entry *dst = __sk_dst_check(sk, cookie);
+
+	return likely(dst && xtcp_sk(sk)->mss_pmtu) ? dst : route_anew(sk);
 }

@@ -77,7 +77,7 @@ static int __net_init xtcp_net_init(struct net *net)
 	xn->port_range[0] = 32768;
 	xn->port_range[1] = 60999;
 	xn->cc = &xtcp_cc_cubic;
-	xn->cc_allowed = BIT(XTCP_CC_RENO) | BIT(XTCP_CC_CUBIC);
+	xn->cc_allowed = BIT(XTCP_CC_RENO) | BIT(XTCP_CC_CUBIC) | BIT(XTCP_CC_BBR);
 	get_random_bytes(&xn->key, sizeof(xn->key));
 	net_clock_init(xn);
 	xn->pcpu = alloc_percpu(struct xtcp_pcpu);

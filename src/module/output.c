@@ -2,10 +2,6 @@
 /*
  * Segments on their way out: the output loop of a connection, and control
  * segments that no send queue knows (RST, challenge ACK, SYN-ACK).
- *
- * Payload stays where sendmsg put it, in the skbs of sk_write_queue; what goes
- * to IP refers to the same pages. The queue's skbs are never touched here, so a
- * retransmission is made as the first transmission was.
  */
 #include "packets.h"
 
@@ -17,9 +13,6 @@
 
 #include <trace/events/xtcp.h>
 
-/* Payload up to this is copied: cheaper than a page reference. */
-#define COPY_MAX	192u
-
 /* --------------------------------------------------------------- TCP header */
 
 struct hdr {
@@ -27,6 +20,7 @@ struct hdr {
 	u32 seq, ack;
 	u16 wnd, urg;
 	u8 flags, optlen;
+	u8 ecn;			/* of the IP header, INET_ECN_* */
 	const u8 *opt;
 };
 
@@ -35,16 +29,20 @@ static void hdr_push(struct sk_buff *skb, const struct hdr *h)
 	struct tcphdr *th = skb_push(skb, sizeof(*th) + h->optlen);
 
 	skb_reset_transport_header(skb);
-	memset(th, 0, sizeof(*th));
 	th->source = h->sport;
 	th->dest = h->dport;
 	th->seq = htonl(h->seq);
 	th->ack_seq = htonl(h->ack);
-	th->doff = (sizeof(*th) + h->optlen) / 4;
-	((u8 *)th)[13] = h->flags;
+	/* data offset in words, reserved bits, flags */
+	((__be16 *)th)[6] = htons((sizeof(*th) + h->optlen) << 10 | h->flags);
 	th->window = htons(h->wnd);
+	th->check = 0;
 	th->urg_ptr = htons(h->urg);
-	memcpy(th + 1, h->opt, h->optlen);
+	/* what most segments have: a copy of known length needs no call */
+	if (likely(h->optlen == XTCP_TS_LEN))
+		memcpy(th + 1, h->opt, XTCP_TS_LEN);
+	else
+		memcpy(th + 1, h->opt, h->optlen);
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb_transport_header(skb) - skb->head;
 	skb->csum_offset = offsetof(struct tcphdr, check);
@@ -66,10 +64,18 @@ static void trace_out(const struct xtcp_flow *f, const struct sk_buff *skb, cons
 	struct xtcp_trace_seg g = {
 		.seq = h->seq, .ack = h->ack, .wnd = h->wnd, .flags = h->flags,
 		.len = skb->len - sizeof(struct tcphdr) - h->optlen,
-		.segs = max_t(u16, skb_shinfo(skb)->gso_segs, 1),
+		.segs = xtcp_skb_segs(skb),
 	};
 
 	trace_xtcp_segment_out(f, &g);
+}
+
+/* skb_set_owner_w() for one that is new, and for a full sock. */
+static void skb_charge(struct sk_buff *skb, struct sock *sk)
+{
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
 }
 
 /* Header of a connection's segment on top of @skb's payload, then to IP. */
@@ -82,10 +88,10 @@ static int sock_xmit(struct sock *sk, struct sk_buff *skb, struct hdr *h, struct
 	h->dport = inet_sk(sk)->inet_dport;
 	hdr_push(skb, h);
 	skb->ooo_okay = sk_wmem_alloc_get(sk) < SKB_TRUESIZE(1);
-	skb_set_owner_w(skb, sk);
+	skb_charge(skb, sk);
 	skb_set_hash_from_sk(skb, sk);
 	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
-	XTCP_ADD(xn, OUT_SEGS, max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1));
+	XTCP_ADD(xn, OUT_SEGS, xtcp_skb_segs(skb));
 	if (h->flags & XTCP_RST)
 		XTCP_INC(xn, OUT_RSTS);
 	if (trace_xtcp_segment_out_enabled())
@@ -94,158 +100,17 @@ static int sock_xmit(struct sock *sk, struct sk_buff *skb, struct hdr *h, struct
 	rcu_read_lock();
 	if (xtcp_sock_v4(sk)) {
 		hdr_sum4(skb, inet_sk(sk)->inet_saddr, inet_sk(sk)->inet_daddr);
-		err = xtcp_ip4_xmit(sk, skb, dst);
+		err = xtcp_ip4_xmit(sk, skb, dst, h->ecn);
 	} else {
 		hdr_sum6(skb, &inet6_sk(sk)->saddr, &sk->sk_v6_daddr);
-		err = xtcp_ip6_xmit(sk, skb, dst);
+		err = xtcp_ip6_xmit(sk, skb, dst, h->ecn);
 	}
 	rcu_read_unlock();
 	return err;
 }
 
-static struct sk_buff *sock_skb(struct sock *sk, unsigned int linear)
-{
-	struct sk_buff *skb = alloc_skb(MAX_TCP_HEADER + linear,
-					sk_gfp_mask(sk, GFP_ATOMIC | __GFP_NOWARN));
-
-	if (skb)
-		skb_reserve(skb, MAX_TCP_HEADER);
-	return skb;
-}
-
-/* ------------------------------------------------------------------ payload */
-
-/* The queue's skb that holds byte @seq. */
-static struct sk_buff *txq_find(struct sock *sk, u32 seq, bool near_tail)
-{
-	struct sk_buff *skb;
-
-	if (near_tail) {
-		skb_queue_reverse_walk(&sk->sk_write_queue, skb)
-			if (seq_leq(XTCP_CB(skb)->seq, seq))
-				return seq_lt(seq, XTCP_CB(skb)->end_seq) ? skb : NULL;
-		return NULL;
-	}
-	skb_queue_walk(&sk->sk_write_queue, skb)
-		if (seq_lt(seq, XTCP_CB(skb)->end_seq))
-			return seq_geq(seq, XTCP_CB(skb)->seq) ? skb : NULL;
-	return NULL;
-}
-
-/* Copy [seq, seq + len) of the queue to the end of @to, which has the room. */
-static bool txq_copy(struct sock *sk, struct sk_buff *from, u32 seq, u32 len, struct sk_buff *to)
-{
-	while (len) {
-		u32 off, n;
-
-		if (!from)
-			return false;
-		off = seq - XTCP_CB(from)->seq;
-		if (off >= from->len)
-			return false;
-		n = min(len, from->len - off);
-		if (skb_copy_bits(from, off, skb_put(to, n), n))
-			return false;
-		seq += n;
-		len -= n;
-		from = skb_peek_next(from, &sk->sk_write_queue);
-	}
-	return true;
-}
-
-/* Refer to up to @len bytes at @off of @from; what was taken is less if @to is full. */
-static u32 frags_take(struct sk_buff *to, const struct sk_buff *from, u32 off, u32 len)
-{
-	const struct skb_shared_info *si = skb_shinfo(from);
-	u32 pos = skb_headlen(from), taken = 0;
-	int i;
-
-	if (off < pos)
-		return 0;
-	for (i = 0; i < si->nr_frags && len; i++) {
-		const skb_frag_t *f = &si->frags[i];
-		int last = skb_shinfo(to)->nr_frags;
-		u32 n;
-
-		if (off >= pos + skb_frag_size(f)) {
-			pos += skb_frag_size(f);
-			continue;
-		}
-		n = min(len, pos + skb_frag_size(f) - off);
-		if (skb_can_coalesce(to, last, skb_frag_page(f), skb_frag_off(f) + off - pos)) {
-			skb_frag_size_add(&skb_shinfo(to)->frags[last - 1], n);
-		} else if (last < MAX_SKB_FRAGS) {
-			get_page(skb_frag_page(f));
-			skb_fill_page_desc(to, last, skb_frag_page(f),
-					   skb_frag_off(f) + off - pos, n);
-		} else {
-			break;
-		}
-		pos += skb_frag_size(f);
-		off += n;
-		len -= n;
-		taken += n;
-	}
-	skb_shinfo(to)->flags |= si->flags & SKBFL_SHARED_FRAG;
-	to->len += taken;
-	to->data_len += taken;
-	to->truesize += taken;
-	return taken;
-}
-
-/* Refer to as much of [seq, seq + len) as fits into @to. */
-static u32 txq_refer(struct sock *sk, struct sk_buff *from, u32 seq, u32 len, struct sk_buff *to)
-{
-	u32 got = 0;
-
-	while (from && got < len) {
-		u32 off = seq + got - XTCP_CB(from)->seq;
-		u32 n = frags_take(to, from, off, len - got);
-
-		got += n;
-		if (!n || off + n < from->len)
-			break;
-		from = skb_peek_next(from, &sk->sk_write_queue);
-	}
-	return got;
-}
-
-/*
- * An skb with [seq, seq + *len) as payload. *len shrinks to a multiple of @size
- * if the pages are too scattered for one skb; a single segment too scattered
- * even so is copied.
- */
-static struct sk_buff *payload_skb(struct sock *sk, const struct xtcp_xmit *x, u32 seq, u32 *len)
-{
-	struct sk_buff *from = txq_find(sk, seq, x->kind == XTCP_X_NEW), *skb;
-	u32 size = x->gso_size ?: *len, got = 0;
-
-	if (!from)
-		return NULL;
-	if (*len > COPY_MAX) {
-		skb = sock_skb(sk, 0);
-		if (!skb)
-			return NULL;
-		got = txq_refer(sk, from, seq, *len, skb);
-		if (got == *len)
-			return skb;
-		got = rounddown(got, size);
-		if (got && !pskb_trim(skb, got)) {
-			*len = got;
-			return skb;
-		}
-		kfree_skb(skb);
-		*len = min(*len, size);
-	}
-	skb = sock_skb(sk, *len);
-	if (skb && !txq_copy(sk, from, seq, *len, skb)) {
-		kfree_skb(skb);
-		skb = NULL;
-	}
-	return skb;
-}
-
-static void gso_mark(const struct sock *sk, struct sk_buff *skb, u16 size)
+/* @cwr: of the segments only the first may carry CWR; what cuts it up must know */
+static void gso_mark(const struct sock *sk, struct sk_buff *skb, u16 size, bool cwr)
 {
 	struct skb_shared_info *si = skb_shinfo(skb);
 
@@ -254,6 +119,8 @@ static void gso_mark(const struct sock *sk, struct sk_buff *skb, u16 size)
 	si->gso_size = size;
 	si->gso_segs = DIV_ROUND_UP(skb->len, size);
 	si->gso_type = xtcp_sock_v4(sk) ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+	if (cwr)
+		si->gso_type |= SKB_GSO_TCP_ECN;
 }
 
 /* ---------------------------------------------------------- the output loop */
@@ -280,12 +147,12 @@ static void xmit_count(struct sock *sk, const struct xtcp_xmit *x)
 
 /*
  * Send what the core decided, in one skb or, if its pages are too many for one,
- * in several. False: it could not be built or the queue below is full.
+ * in several. -ENOBUFS: it could not be built; NET_XMIT_DROP: the queue below is full.
  *
  * What IP or a firewall refuses is as good as lost on the way: the
  * retransmission timer, with its backoff, is the right one to try again.
  */
-static bool xmit_one(struct sock *sk, const struct xtcp_xmit *x, struct dst_entry *dst)
+static int xmit_one(struct sock *sk, const struct xtcp_xmit *x, struct dst_entry *dst)
 {
 	u32 off = 0;
 
@@ -294,17 +161,20 @@ static bool xmit_one(struct sock *sk, const struct xtcp_xmit *x, struct dst_entr
 			.seq = x->seq + off, .ack = x->ack,
 			.wnd = x->wnd, .flags = x->flags,
 			.optlen = x->optlen, .opt = x->opt,
+			.ecn = x->ect ? INET_ECN_ECT_0 : INET_ECN_NOT_ECT,
 		};
 		u32 len = x->len - off;
-		struct sk_buff *skb = len ? payload_skb(sk, x, x->seq + off, &len) :
-					    sock_skb(sk, 0);
+		struct sk_buff *skb = len ? xtcp_payload_skb(sk, x, x->seq + off, &len) :
+					    xtcp_sock_skb(sk, 0);
 		int err;
 
 		if (!skb)
-			return false;
-		gso_mark(sk, skb, x->gso_size);
+			return -ENOBUFS;
+		if (off)
+			h.flags &= ~XTCP_CWR;
+		gso_mark(sk, skb, x->gso_size, h.flags & XTCP_CWR);
 		if (off + len < x->len)
-			h.flags &= ~(XTCP_PSH | XTCP_FIN);
+			h.flags &= ~(XTCP_FIN | (skb_is_gso(skb) ? 0 : XTCP_PSH));
 		if (x->urg > off)
 			h.urg = x->urg - off;
 		else
@@ -315,46 +185,76 @@ static bool xmit_one(struct sock *sk, const struct xtcp_xmit *x, struct dst_entr
 			continue;
 		}
 		err = sock_xmit(sk, skb, &h, dst);
-		if (err == NET_XMIT_DROP || err == -ENOBUFS || err == -ENOMEM)
-			return false;
+		if (err == NET_XMIT_DROP)
+			return err;
+		if (err == -ENOBUFS || err == -ENOMEM)
+			return -ENOBUFS;
 	} while (off < x->len);
-	return true;
+	return 0;
 }
 
 /**
  * xtcp_output - send all that may be sent now
  * @sk: connection, locked
+ * @now_us: now, or a moment ago
  *
  * Context: softirq or process.
  */
-void xtcp_output(struct sock *sk)
+void xtcp_output(struct sock *sk, u64 now_us)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 	struct xtcp_tcb *t = &x->tcb;
-	u64 now_us = xtcp_now_us(x->xn);
+	struct xtcp_xmit xm xtcp_unset;
 	struct dst_entry *dst;
-	struct xtcp_xmit xm;
+	int err;
 
 	if (t->state == XTCP_CLOSE || t->state == XTCP_LISTEN)
 		return;
+	xtcp_pacer_mode(sk);
 	dst = xtcp_route(sk);
 	if (dst && unlikely(dst_mtu(dst) != x->mss_pmtu))
 		xtcp_mss_set(sk, dst_mtu(dst));
 	else
 		xtcp_gso_set(sk);
 	for (;;) {
-		if (xtcp_pool_hungry(t))
-			xtcp_sock_pool_fill(sk);
+		xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 		xtcp_sock_rcv_space(sk);
-		if (!xtcp_output_next(t, now_us, &xm))
+		t->dev_least = xtcp_tsq_least(sk);
+		t->held = 0;
+		if (!xtcp_output_next(t, now_us, &xm)) {
+			if (unlikely(t->held) && !xtcp_tsq_wait(sk, t->dev_least))
+				continue;
 			break;
-		if (!xmit_one(sk, &xm, dst)) {
+		}
+		err = xmit_one(sk, &xm, dst);
+		if (unlikely(err < 0)) {
 			xtcp_output_failed(t, now_us);
 			break;
 		}
+		if (unlikely(err) && !xtcp_output_refused(t, &xm, now_us))
+			continue;
 		xmit_count(sk, &xm);
 		xtcp_output_sent(t, &xm, now_us);
+		if (!xtcp_output_more(t)) {
+			xtcp_output_over(t, now_us);
+			break;
+		}
 	}
+}
+
+/**
+ * xtcp_output_again - what had to wait may go on
+ * @sk: connection, locked
+ *
+ * Context: softirq or process.
+ */
+void xtcp_output_again(struct sock *sk)
+{
+	u64 now_us = xtcp_now_us(xtcp_sk(sk)->xn);
+
+	xtcp_output(sk, now_us);
+	xtcp_check_space(sk);
+	xtcp_timer_sync(sk, now_us);
 }
 
 /* ----------------------------------------------------------- control segments */
@@ -385,7 +285,7 @@ void xtcp_reply_sk(struct sock *sk, const struct xtcp_reply *r)
 
 	if (!dst)
 		return;
-	skb = sock_skb(sk, 0);
+	skb = xtcp_sock_skb(sk, 0);
 	if (!skb)
 		return;
 	hdr_from_reply(&h, r);
@@ -574,19 +474,4 @@ void xtcp_reply_skb(struct net *net, const struct sock *sk, struct sk_buff *skb,
 	dst = xtcp_path_route(net, &p);
 	if (!IS_ERR(dst))
 		xtcp_path_reply(net, &p, r, dst);
-}
-
-/**
- * xtcp_output_init - nothing to prepare: skbs come from the kernel's own caches
- *
- * Return: 0.
- */
-int xtcp_output_init(void)
-{
-	return 0;
-}
-
-/** xtcp_output_exit - counterpart of xtcp_output_init() */
-void xtcp_output_exit(void)
-{
 }

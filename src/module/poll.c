@@ -33,7 +33,7 @@ static __poll_t xtcp_poll_listen(const struct sock *sk)
 {
 	struct xtcp_listener *l = READ_ONCE(xtcp_sk(sk)->lsn);
 
-	return l && !list_empty_careful(&l->queue) ? EPOLLIN | EPOLLRDNORM : 0;
+	return l && READ_ONCE(l->queue) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static __poll_t xtcp_poll_write(struct sock *sk)

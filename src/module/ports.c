@@ -250,17 +250,20 @@ void bind_reap_port(struct xtcp_net *xn, u16 port)
 		bind_free(b);
 }
 
+static void bind_sweep(struct xtcp_net *xn, bool eph)
+{
+	mutex_lock(&xn->bind_mutex);
+	bind_reap(xn, eph);
+	mutex_unlock(&xn->bind_mutex);
+}
+
 static void bind_work(struct work_struct *work)
 {
 	struct xtcp_net *xn = container_of(work, struct xtcp_net, bind_work.work);
 
 	/* who closes a bound socket may wait for this, but not for the other */
-	mutex_lock(&xn->bind_mutex);
-	bind_reap(xn, false);
-	mutex_unlock(&xn->bind_mutex);
-	mutex_lock(&xn->bind_mutex);
-	bind_reap(xn, true);
-	mutex_unlock(&xn->bind_mutex);
+	bind_sweep(xn, false);
+	bind_sweep(xn, true);
 }
 
 /**
@@ -278,9 +281,7 @@ void xtcp_ports_flush(struct xtcp_net *xn)
 		if (!atomic_read(&xn->bind_dying))
 			return;
 	}
-	mutex_lock(&xn->bind_mutex);
-	bind_reap(xn, false);
-	mutex_unlock(&xn->bind_mutex);
+	bind_sweep(xn, false);
 }
 
 /* Open or close the way past our own shadows that overlap @k. bind_lock. */
@@ -536,9 +537,7 @@ void xtcp_ports_net_exit(struct xtcp_net *xn)
 {
 	dest_net_exit(xn);
 	cancel_delayed_work_sync(&xn->bind_work);
-	mutex_lock(&xn->bind_mutex);
-	bind_reap(xn, true);
-	mutex_unlock(&xn->bind_mutex);
+	bind_sweep(xn, true);
 	bitmap_free(xn->port_shut);
 	bitmap_free(xn->port_bitmap);
 	kvfree(xn->bind_hash);

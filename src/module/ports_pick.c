@@ -409,7 +409,7 @@ int xtcp_port_connect(struct sock *sk)
 {
 	int err;
 
-	xtcp_sk(sk)->late_until_us = 0;
+	xtcp_sk(sk)->late_until_ms = 0;
 	if (xtcp_sk(sk)->bind)
 		return flow_insert_sk(sk, xtcp_sk(sk)->bind->port);
 	err = connect_pick(sk);

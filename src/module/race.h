@@ -19,7 +19,7 @@
 	X(RCV_AGAIN)		/* request dead when locked: what is it now? */ \
 	/* the flow table */						\
 	X(FLOW_INSERT)		/* two of one tuple before the lock */	\
-	X(FLOW_REPLACE)		/* child and request both in the chain */ \
+	X(FLOW_REPLACE)		/* child in the chain, request looks hashed */ \
 	X(FLOW_REMOVE)		/* hashed when looked at without the lock */ \
 	X(FLOW_GONE)		/* out of the table, its port still marked */ \
 	/* requests and the accept queue */				\
@@ -39,7 +39,7 @@
 	X(COOKIE_REQ)		/* one cookie's ACK on two CPUs */	\
 	/* TIME-WAIT */							\
 	X(TW_MAKE)		/* entry made, connection still hashed: RST */ \
-	X(TW_SWAP)		/* connection and entry both in the chain */ \
+	X(TW_SWAP)		/* entry in the chain, connection looks hashed */ \
 	X(TW_EXPIRED)		/* off the wheel, not locked: segment, connect() */ \
 	X(TW_RCV)		/* found without the lock: expiry, reuse, purge */ \
 	X(TW_REOPEN)		/* entry gone, its SYN not at the listener */ \

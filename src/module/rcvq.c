@@ -4,7 +4,7 @@
  * holds payload only, charged to the sock; cb.seq is the number of its first
  * byte and cb.end_seq - cb.seq its length.
  *
- * Neighbours may overlap (cutting the front off a paged skb can fail): whoever
+ * Neighbours may overlap (the front of a paged skb cannot be cut off): whoever
  * reads goes by sequence number, so the bytes that stand first in the order win
  * and every byte is delivered once.
  */
@@ -18,17 +18,25 @@ static u32 rcvq_len(const struct sk_buff *skb)
 	return XTCP_CB(skb)->end_seq - XTCP_CB(skb)->seq;
 }
 
+/* Cut the tail off. What somebody shares would be copied, into memory that nobody has charged. */
+static bool rcvq_trim(struct sk_buff *skb, u32 len)
+{
+	return skb->len <= len || (!skb_cloned(skb) && !pskb_trim(skb, len));
+}
+
 /*
- * Cut to payload [off, off + len). Without memory the front stays, with its
- * numbers, or the tail, beyond end_seq: both are skipped when read.
+ * Cut to payload [off, off + len). The front stays, with its numbers, where it is in pages:
+ * pulling it into the head would make that larger than the sock was charged for. So may the
+ * tail, beyond end_seq. Both are skipped when read.
  */
 static void rcvq_cut(struct sk_buff *skb, u32 off, u32 len)
 {
 	XTCP_CB(skb)->end_seq = XTCP_CB(skb)->seq + off + len;
-	if (skb->len > off + len && pskb_trim(skb, off + len))
-		return;
-	if (off && pskb_pull(skb, off))
+	rcvq_trim(skb, off + len);
+	if (off && off <= skb_headlen(skb)) {
+		__skb_pull(skb, off);
 		XTCP_CB(skb)->seq += off;
+	}
 }
 
 /* What the network layer hung on the skb must not outlive it by minutes. */
@@ -111,7 +119,7 @@ static void ooo_trim_right(struct xtcp_sock *x, struct sk_buff *skb)
 			return;
 		if (seq_gt(XTCP_CB(next)->end_seq, XTCP_CB(skb)->end_seq)) {
 			/* Bytes already held win; if not cut, readers skip the overlap. */
-			if (!pskb_trim(skb, seq - XTCP_CB(skb)->seq))
+			if (rcvq_trim(skb, seq - XTCP_CB(skb)->seq))
 				XTCP_CB(skb)->end_seq = seq;
 			return;
 		}

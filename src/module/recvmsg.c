@@ -8,6 +8,7 @@
 
 #include <linux/sched/signal.h>
 #include <linux/splice.h>
+#include <net/busy_poll.h>
 #include <net/inet_common.h>
 
 struct xtcp_rx {
@@ -19,7 +20,7 @@ struct xtcp_rx {
 	u32 seq;		/* next byte; the core's copied_seq follows, unless MSG_PEEK */
 	u32 urg_hole;		/* urgent bytes stepped over */
 	u32 peek_off;		/* SO_PEEK_OFF: where a peek begins, beyond copied_seq */
-	ktime_t tstamp;		/* of the last skb read */
+	ktime_t tstamp, hwtstamp; /* of the last skb read that had one; 0: had it not */
 };
 
 /**
@@ -32,14 +33,15 @@ struct xtcp_rx {
 void xtcp_recv_done(struct sock *sk, u32 n)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
-	struct xtcp_verdict v;
+	struct xtcp_verdict v xtcp_unset;
 
 	if (!n)
 		return;
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_sock_rcv_space(sk);
 	xtcp_user_read(&x->tcb, n, xtcp_now_us(x->xn), &v);
-	xtcp_exec(sk, &v, NULL, NULL);
+	if (v.flags)
+		xtcp_exec(sk, &v, NULL, NULL);
 }
 
 static void xtcp_rx_tell(struct xtcp_rx *rx)
@@ -51,7 +53,8 @@ static void xtcp_rx_tell(struct xtcp_rx *rx)
 static void xtcp_rx_eat(struct sock *sk, struct sk_buff *skb)
 {
 	__skb_unlink(skb, &sk->sk_receive_queue);
-	consume_skb(skb);
+	/* the queue's was the only reference: IP unshares what taps look at */
+	__kfree_skb(skb);
 }
 
 void xtcp_ooo_purge(struct sock *sk)
@@ -184,8 +187,10 @@ static int xtcp_rx_copy(struct xtcp_rx *rx, struct sk_buff *skb, u32 off)
 		rx->seq += used;
 		rx->copied += used;
 		rx->len -= used;
-		if (skb->tstamp)
+		if (skb->tstamp || skb_hwtstamps(skb)->hwtstamp) {
 			rx->tstamp = skb->tstamp;
+			rx->hwtstamp = skb_hwtstamps(skb)->hwtstamp;
+		}
 	}
 	if (rx->flags & MSG_PEEK) {
 		sk_peek_offset_fwd(sk, used);
@@ -296,31 +301,6 @@ static int xtcp_recvmsg_locked(struct xtcp_rx *rx)
 	return rx->copied ? rx->copied : err;
 }
 
-/* SO_TIMESTAMP, SO_TIMESTAMPNS: when the last byte read came in */
-static void xtcp_rx_timestamp(struct xtcp_rx *rx)
-{
-	struct timespec64 ts = ktime_to_timespec64(rx->tstamp);
-	bool new = sock_flag(rx->sk, SOCK_TSTAMP_NEW);
-
-	if (sock_flag(rx->sk, SOCK_RCVTSTAMPNS)) {
-		struct __kernel_timespec k = { ts.tv_sec, ts.tv_nsec };
-		struct __kernel_old_timespec o = { ts.tv_sec, ts.tv_nsec };
-
-		if (new)
-			put_cmsg(rx->msg, SOL_SOCKET, SO_TIMESTAMPNS_NEW, sizeof(k), &k);
-		else
-			put_cmsg(rx->msg, SOL_SOCKET, SO_TIMESTAMPNS_OLD, sizeof(o), &o);
-	} else {
-		struct __kernel_sock_timeval k = { ts.tv_sec, ts.tv_nsec / NSEC_PER_USEC };
-		struct __kernel_old_timeval o = { ts.tv_sec, ts.tv_nsec / NSEC_PER_USEC };
-
-		if (new)
-			put_cmsg(rx->msg, SOL_SOCKET, SO_TIMESTAMP_NEW, sizeof(k), &k);
-		else
-			put_cmsg(rx->msg, SOL_SOCKET, SO_TIMESTAMP_OLD, sizeof(o), &o);
-	}
-}
-
 /**
  * xtcp_recvmsg - proto.recvmsg
  * @sk: not locked; process context
@@ -340,11 +320,16 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 
 	if (unlikely(flags & MSG_ERRQUEUE))
 		return inet_recv_error(sk, msg, len);
+	if (sk_can_busy_loop(sk) && skb_queue_empty_lockless(&sk->sk_receive_queue) &&
+	    READ_ONCE(sk->sk_state) == TCP_ESTABLISHED)
+		sk_busy_loop(sk, flags & MSG_DONTWAIT);
 	lock_sock(sk);
 	ret = xtcp_recvmsg_locked(&rx);
 	release_sock(sk);
-	if (ret > 0 && rx.tstamp && sock_flag(sk, SOCK_RCVTSTAMP))
-		xtcp_rx_timestamp(&rx);
+	if (ret > 0 && (rx.tstamp || rx.hwtstamp))
+		xtcp_cmsg_stamps(sk, msg, rx.tstamp, rx.hwtstamp);
+	if (ret >= 0)
+		xtcp_cmsg_inq(sk, msg);
 	return ret;
 }
 
@@ -473,6 +458,7 @@ ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos, struct pipe_inode_in
 	struct sock *sk = sock->sk;
 	ssize_t ret;
 
+	sock_rps_record_flow(sk);
 	if (unlikely(*ppos))
 		return -ESPIPE;
 	lock_sock(sk);

@@ -4,37 +4,34 @@
  * [snd_una, write_seq) in order, in skbs whose payload stands in page
  * fragments and whose cb says which sequence numbers it has. The output loop
  * copies references out of them and never changes them, so bytes can be
- * appended to the last skb and taken from the first at any time.
+ * appended to the last skb and taken from the first, unless it is on its way as
+ * a clone (payload.c), which sees the same list of fragments.
  */
-#include "xtcp_mod.h"
+#include "send.h"
 
 #include <linux/sched/signal.h>
 #include <net/tcp.h>
 
 #define XTCP_SKB_GOAL	65536U	/* payload bytes per queued skb */
 
-struct xtcp_tx {
-	struct sock *sk;
-	struct msghdr *msg;
-	u32 pending;		/* queued, and not yet told to the core */
-	u32 batch;		/* tell it after so many */
-};
-
 /* What sk_stream_write_space() of the kernel does, which it does not export. */
 void xtcp_write_space(struct sock *sk)
 {
-	struct socket *sock = READ_ONCE(sk->sk_socket);
 	struct socket_wq *wq;
+	struct socket *sock;
 
-	if (!sock || !__sk_stream_is_writeable(sk, 1))
-		return;
-	clear_bit(SOCK_NOSPACE, &sock->flags);
+	/* without the sock lock RCU keeps the socket's memory */
 	rcu_read_lock();
+	sock = READ_ONCE(sk->sk_socket);
+	if (!sock || !__sk_stream_is_writeable(sk, 1))
+		goto out;
+	clear_bit(SOCK_NOSPACE, &sock->flags);
 	wq = rcu_dereference(sk->sk_wq);
 	if (skwq_has_sleeper(wq))
 		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 	if (wq && wq->fasync_list && !(READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN))
 		sock_wake_async(wq, SOCK_WAKE_SPACE, POLL_OUT);
+out:
 	rcu_read_unlock();
 }
 
@@ -47,7 +44,7 @@ void xtcp_check_space(struct sock *sk)
 	/* pairs with the barrier between SOCK_NOSPACE and the second look in poll */
 	smp_mb();
 	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
-		sk->sk_write_space(sk);
+		xtcp_write_space(sk);
 }
 
 /**
@@ -65,12 +62,16 @@ bool xtcp_stream_memory_free(const struct sock *sk, int wake)
 	return (u64)xtcp_unsent(&x->tcb) << wake < lowat;
 }
 
-static void xtcp_send_free(struct sock *sk, struct sk_buff *skb)
+/* Take an skb off the queue. */
+void xtcp_send_free(struct sock *sk, struct sk_buff *skb)
 {
+	u32 charged = skb_zcopy_pure(skb) ? SKB_TRUESIZE(skb_end_offset(skb)) : skb->truesize;
+
 	__skb_unlink(skb, &sk->sk_write_queue);
 	sk_wmem_queued_add(sk, -(int)skb->truesize);
-	sk_mem_uncharge(sk, skb->truesize);
-	kfree_skb(skb);
+	sk_mem_uncharge(sk, charged);
+	/* it was never anybody else's; its clones are skbs of their own */
+	__kfree_skb(skb);
 }
 
 /* Take @n bytes off the front of a queued skb: all of them stand in fragments. */
@@ -80,6 +81,9 @@ static void xtcp_send_eat(struct sock *sk, struct sk_buff *skb, u32 n)
 	u32 left = n;
 	int i, k = 0;
 
+	/* they go with the rest */
+	if (skb_cloned(skb))
+		return;
 	for (i = 0; i < si->nr_frags; i++) {
 		u32 size = skb_frag_size(&si->frags[i]);
 
@@ -102,7 +106,8 @@ static void xtcp_send_eat(struct sock *sk, struct sk_buff *skb, u32 n)
 	skb->truesize -= n;
 	XTCP_CB(skb)->seq += n;
 	sk_wmem_queued_add(sk, -(int)n);
-	sk_mem_uncharge(sk, n);
+	if (!skb_zcopy_pure(skb))
+		sk_mem_uncharge(sk, n);
 }
 
 /**
@@ -144,17 +149,50 @@ void xtcp_send_purge(struct sock *sk)
 static void xtcp_tx_push(struct xtcp_tx *tx, bool more, bool oob)
 {
 	struct xtcp_sock *x = xtcp_sk(tx->sk);
-	struct xtcp_verdict v;
+	struct xtcp_verdict v xtcp_unset;
 
 	if (!tx->pending && (more || !x->tcb.more))
 		return;
-	xtcp_sock_pool_fill(tx->sk);
+	xtcp_sock_pool_fill(tx->sk, XTCP_POOL_LEAST);
+	x->tcb.dev_busy = sk_wmem_alloc_get(tx->sk) >= SKB_TRUESIZE(1);
 	xtcp_user_send(&x->tcb, tx->pending, more, oob, xtcp_now_us(x->xn), &v);
 	tx->pending = 0;
 	xtcp_exec(tx->sk, &v, NULL, NULL);
 }
 
-static u32 xtcp_tx_goal(const struct sock *sk)
+/* More bytes come at once, in the next call: many small ones shall go as few large ones. */
+static bool xtcp_tx_holds(const struct xtcp_tx *tx)
+{
+	const struct xtcp_tcb *t = &xtcp_sk(tx->sk)->tcb;
+
+	return tx->how == XTCP_TX_SPLICE && tx->msg->msg_flags & XTCP_MSG_NOTLAST &&
+	       xtcp_unsent(t) + tx->pending < tx->batch;
+}
+
+static void xtcp_tx_hold(struct xtcp_tx *tx)
+{
+	struct xtcp_sock *x = xtcp_sk(tx->sk);
+	u64 now_us = xtcp_now_us(x->xn);
+
+	xtcp_user_hold(&x->tcb, tx->pending, now_us);
+	tx->pending = 0;
+	xtcp_timer_sync(tx->sk, now_us);
+}
+
+/**
+ * xtcp_send_push - nothing follows what MSG_MORE held back
+ * @sk: sock lock held; process context
+ */
+void xtcp_send_push(struct sock *sk)
+{
+	struct xtcp_tx tx = { .sk = sk };
+
+	if (!skb_queue_empty(&sk->sk_write_queue))
+		xtcp_tx_push(&tx, false, false);
+}
+
+/* Bytes an skb should have in the end. */
+u32 xtcp_tx_goal(const struct sock *sk)
 {
 	const struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
 	u32 half = READ_ONCE(sk->sk_sndbuf) / 2;
@@ -164,19 +202,20 @@ static u32 xtcp_tx_goal(const struct sock *sk)
 }
 
 /* The skb to append to, or NULL if a new one must be begun. */
-static struct sk_buff *xtcp_tx_tail(const struct xtcp_tx *tx)
+struct sk_buff *xtcp_tx_tail(const struct xtcp_tx *tx)
 {
 	struct sk_buff *skb = skb_peek_tail(&tx->sk->sk_write_queue);
 
-	if (!skb || skb->len >= xtcp_tx_goal(tx->sk))
+	if (!skb || skb->len >= xtcp_tx_goal(tx->sk) || skb_cloned(skb))
 		return NULL;
-	return skb;
+	return skb_zcopy_pure(skb) == (tx->how == XTCP_TX_ZEROCOPY) ? skb : NULL;
 }
 
-static struct sk_buff *xtcp_tx_begin(struct xtcp_tx *tx)
+/* A new skb, for which there is memory; NULL: there is none. */
+struct sk_buff *xtcp_tx_begin(struct xtcp_tx *tx)
 {
 	struct sock *sk = tx->sk;
-	struct sk_buff *skb = alloc_skb(0, sk->sk_allocation);
+	struct sk_buff *skb = alloc_skb_fclone(MAX_TCP_HEADER, sk->sk_allocation);
 
 	if (!skb) {
 		sk->sk_prot->enter_memory_pressure(sk);
@@ -187,13 +226,16 @@ static struct sk_buff *xtcp_tx_begin(struct xtcp_tx *tx)
 		kfree_skb(skb);
 		return NULL;
 	}
+	/* whose clones may write headers before the payload (payload.c) */
+	skb_reserve(skb, MAX_TCP_HEADER);
+	__skb_header_release(skb);
 	/* the checksum is the NIC's or ip's business: do not compute it while copying */
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	return skb;
 }
 
 /* Hang a new skb, its first bytes in it, at the end of the queue. */
-static void xtcp_tx_queue(struct xtcp_tx *tx, struct sk_buff *skb, u32 seq, u32 overhead)
+void xtcp_tx_queue(struct xtcp_tx *tx, struct sk_buff *skb, u32 seq, u32 overhead)
 {
 	struct sock *sk = tx->sk;
 
@@ -297,7 +339,7 @@ static int xtcp_tx_all(struct xtcp_tx *tx, long *timeo, int *copied)
 			return -EPIPE;
 		if (!msg_data_left(tx->msg))
 			return 0;
-		n = xtcp_tx_copy(tx);
+		n = tx->how == XTCP_TX_COPY ? xtcp_tx_copy(tx) : xtcp_tx_pages(tx);
 		if (n > 0) {
 			*copied += n;
 			/* the last bytes go with MSG_MORE and MSG_OOB as the user said */
@@ -322,9 +364,11 @@ static int xtcp_tx_all(struct xtcp_tx *tx, long *timeo, int *copied)
 	}
 }
 
-static int xtcp_sendmsg_locked(struct sock *sk, struct msghdr *msg)
+/* Return: bytes queued, also if it failed then, or a negative errno. */
+static int xtcp_tx_msg(struct xtcp_tx *tx)
 {
-	struct xtcp_tx tx = { .sk = sk, .msg = msg };
+	struct sock *sk = tx->sk;
+	struct msghdr *msg = tx->msg;
 	int flags = msg->msg_flags, copied = 0, err;
 	struct sockcm_cookie sockc;
 	long timeo;
@@ -343,11 +387,14 @@ static int xtcp_sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			return -EINVAL;
 	}
 	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	tx.batch = clamp_t(u32, xtcp_sk(sk)->tcb.max_window / 2, 1, XTCP_SKB_GOAL);
-	err = xtcp_tx_all(&tx, &timeo, &copied);
+	tx->batch = clamp_t(u32, xtcp_sk(sk)->tcb.max_window / 2, 1, XTCP_SKB_GOAL);
+	err = xtcp_tx_all(tx, &timeo, &copied);
 out:
 	if (copied) {
-		xtcp_tx_push(&tx, flags & XTCP_MSG_MORE && !err, flags & MSG_OOB && !err);
+		if (!err && xtcp_tx_holds(tx))
+			xtcp_tx_hold(tx);
+		else
+			xtcp_tx_push(tx, flags & MSG_MORE && !err, flags & MSG_OOB && !err);
 		return copied;
 	}
 	if (!err)
@@ -355,8 +402,28 @@ out:
 	err = sk_stream_error(sk, flags, err);
 	/* an edge-triggered waiter would hear nothing more if nothing is in flight */
 	if (err == -EAGAIN && skb_queue_empty(&sk->sk_write_queue))
-		sk->sk_write_space(sk);
+		xtcp_write_space(sk);
 	return err;
+}
+
+/**
+ * xtcp_sendmsg_locked - proto_ops.sendmsg_locked
+ * @sk: sock lock held; process context
+ * @msg: bytes and flags; MSG_SPLICE_PAGES: its pages may be referred to
+ * @len: not used: the iterator knows
+ *
+ * Return: bytes queued, or a negative errno
+ */
+int xtcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t len)
+{
+	struct xtcp_tx tx = { .sk = sk, .msg = msg };
+	int ret = xtcp_tx_choose(&tx);
+
+	if (ret)
+		return ret;
+	ret = xtcp_tx_msg(&tx);
+	xtcp_tx_finish(&tx, ret >= 0);
+	return ret;
 }
 
 /**
@@ -372,7 +439,7 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
 	int ret;
 
 	lock_sock(sk);
-	ret = xtcp_sendmsg_locked(sk, msg);
+	ret = xtcp_sendmsg_locked(sk, msg, len);
 	release_sock(sk);
 	return ret;
 }

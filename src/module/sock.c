@@ -29,16 +29,17 @@ void xtcp_sock_cache_exit(void)
 }
 
 /**
- * xtcp_sock_pool_fill - give the core range nodes to work with
+ * xtcp_sock_pool_grow - allocate range nodes, see xtcp_sock_pool_fill()
  * @sk: sock lock held; any context
+ * @want: so many
  *
  * Without memory the core does with fewer nodes.
  */
-void xtcp_sock_pool_fill(struct sock *sk)
+void xtcp_sock_pool_grow(struct sock *sk, unsigned int want)
 {
 	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
 
-	while (xtcp_pool_hungry(t)) {
+	while (xtcp_pool_hungry(t, want)) {
 		struct xtcp_rng *r = kmem_cache_alloc(xtcp_rng_cache,
 						      GFP_ATOMIC | __GFP_NOWARN);
 
@@ -57,16 +58,17 @@ static void xtcp_sock_pool_free(struct sock *sk, unsigned int keep)
 }
 
 /**
- * xtcp_sock_pool_trim - take back nodes a loss episode left behind
+ * xtcp_sock_pool_trim - take back nodes that a flight or its losses left behind
  * @sk: sock lock held; any context
+ *
+ * A busy connection keeps some, and does not go to the allocator per segment.
  */
 void xtcp_sock_pool_trim(struct sock *sk)
 {
-	const struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
+	unsigned int keep = xtcp_sk(sk)->tcb.n_txq ? 4 * XTCP_POOL_WANT : XTCP_POOL_WANT;
 
-	/* some slack, so that a busy connection does not go to the allocator per segment */
-	if (t->n_pool > 4 * XTCP_POOL_WANT)
-		xtcp_sock_pool_free(sk, 2 * XTCP_POOL_WANT);
+	if (unlikely(xtcp_sk(sk)->tcb.n_pool > keep))
+		xtcp_sock_pool_free(sk, keep / 2);
 }
 
 /**
@@ -81,6 +83,7 @@ void xtcp_sock_rcv_space(struct sock *sk)
 	int rcvbuf = READ_ONCE(sk->sk_rcvbuf);
 	int used = atomic_read(&sk->sk_rmem_alloc) + READ_ONCE(sk->sk_backlog.len);
 
+	t->rcv_lowat = READ_ONCE(sk->sk_rcvlowat);
 	t->rcv_full = rcvbuf >> 1;
 	t->rcv_free = rcvbuf > used ? (rcvbuf - used) >> 1 : 0;
 	/* memory is short: slow the peer before its segments must be dropped */
@@ -115,6 +118,7 @@ u8 xtcp_sock_wscale(const struct sock *sk)
 static void xtcp_sock_destruct(struct sock *sk)
 {
 	kfree(xtcp_sk(sk)->lsn);
+	kfree(xtcp_sk(sk)->pacer);
 	if (sk->sk_family == AF_INET6)
 		inet6_sock_destruct(sk);
 	else
@@ -136,21 +140,22 @@ int xtcp_sock_init(struct sock *sk)
 	x->v4 = sk->sk_family == AF_INET;
 	x->ooo = RB_ROOT;
 	x->lsn = NULL;
+	x->pacer = NULL;
 	x->timewait_ms = -1;
 	x->syncookies = -1;
 	x->abort_on_overflow = -1;
-	INIT_LIST_HEAD(&x->accept_node);
 	INIT_HLIST_NODE(&x->bind_node);
 	xtcp_tcb_init(&x->tcb, &x->xn->params, !x->v4);
 	x->tcb.cc = READ_ONCE(x->xn->cc);
 	xtcp_timer_init(sk);
 
 	sk->sk_destruct = xtcp_sock_destruct;
-	sk->sk_write_space = xtcp_write_space;
-	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
+	/* without SOCK_USE_WRITE_QUEUE: sock_wfree() is to tell of each skb that has left */
+	sk->sk_write_space = xtcp_tsq_write_space;
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	WRITE_ONCE(sk->sk_sndbuf, READ_ONCE(x->xn->params.tcp_wmem[1]));
 	WRITE_ONCE(sk->sk_rcvbuf, READ_ONCE(x->xn->params.tcp_rmem[1]));
+	xtcp_socket_init(sk->sk_socket);
 	sk_sockets_allocated_inc(sk);
 	/* frozen: the clock is being set, see xtcp_clock_set() */
 	if (unlikely(atomic_inc_return(&x->xn->socks) <= 0))
@@ -170,6 +175,7 @@ void xtcp_sock_destroy(struct sock *sk)
 	struct xtcp_sock *x = xtcp_sk(sk);
 
 	sk_stop_timer(sk, &x->timer);
+	xtcp_pacer_stop(sk);
 	sk->sk_prot->unhash(sk);
 	xtcp_send_purge(sk);
 	xtcp_recv_purge(sk);
@@ -231,6 +237,7 @@ void xtcp_sock_done(struct sock *sk)
 	xtcp_flow_remove(&x->flow);
 	xtcp_race_point(SOCK_DONE);
 	sk_stop_timer(sk, &x->timer);
+	xtcp_pacer_stop(sk);
 	x->timer_us = 0;
 	if (x->bind && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
 		xtcp_port_put(sk);
@@ -249,7 +256,7 @@ static void xtcp_sock_abort(struct sock *sk, bool silent)
 	struct xtcp_sock *x = xtcp_sk(sk);
 	struct xtcp_verdict v;
 
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_user_abort(&x->tcb, 0, xtcp_now_us(x->xn), &v);
 	if (silent)
 		v.flags &= ~(XTCP_V_REPLY | XTCP_V_OUTPUT);
@@ -319,7 +326,7 @@ static void xtcp_sock_close_conn(struct sock *sk, long timeout)
 		xtcp_sock_abort(sk, false);
 		return;
 	}
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_sock_rcv_space(sk);
 	xtcp_user_close(&x->tcb, unread, xtcp_now_us(x->xn), &v);
 	xtcp_exec(sk, &v, NULL, NULL);
@@ -491,7 +498,7 @@ void xtcp_sock_shutdown(struct sock *sk, int how)
 	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_SYN_SENT | TCPF_SYN_RECV |
 				     TCPF_CLOSE_WAIT)))
 		return;
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_sock_rcv_space(sk);
 	xtcp_user_shutdown(&x->tcb, xtcp_now_us(x->xn), &v);
 	xtcp_exec(sk, &v, NULL, NULL);

@@ -19,10 +19,10 @@ static void xtcp_child_forget(struct xtcp_sock *x)
 	x->bind = NULL;
 	INIT_HLIST_NODE(&x->bind_node);
 	x->lsn = NULL;
-	INIT_LIST_HEAD(&x->accept_node);
 	x->parent = NULL;
 	memset(&x->listen_node, 0, sizeof(x->listen_node));
 	x->deferred = 0;
+	x->pacer = NULL;
 	x->timer_us = 0;
 	x->mss_pmtu = 0;
 	x->compact_skip = 0;
@@ -150,7 +150,7 @@ static void xtcp_child_identity(struct sock *sk, const struct sock *listener,
 	xtcp_flow_copy(&x->flow, &req->flow);
 	x->flow.kind = XTCP_KIND_CONN;
 	x->flow.info = XTCP_KIND_CONN;
-	x->late_until_us = 0;
+	x->late_until_ms = 0;
 	xtcp_late_child(sk);
 }
 
@@ -191,6 +191,8 @@ struct sock *xtcp_sock_child(struct sock *listener, struct xtcp_req *req, struct
 	x->v4 = req->flow.family == AF_INET;
 	xtcp_tcb_init(&x->tcb, &x->xn->params, !x->v4);
 	xtcp_tcb_inherit(&x->tcb, &lx->tcb);
+	if (!x->tcb.cc_user)
+		x->tcb.cc = READ_ONCE(x->xn->cc);
 	xtcp_timer_init(sk);
 	atomic_inc(&x->xn->socks);
 	xtcp_child_memcg(sk, listener);
@@ -207,6 +209,6 @@ struct sock *xtcp_sock_child(struct sock *listener, struct xtcp_req *req, struct
 	x->tcb.window_clamp = x->window_clamp;
 	xtcp_sync_mss(sk, dst_mtu(dst));
 	xtcp_sock_rcv_space(sk);
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	return sk;
 }

@@ -49,12 +49,12 @@ static int xtcp_open(struct sock *sk)
 	t->window_clamp = x->window_clamp;
 	xtcp_sync_mss(sk, dst_mtu(dst));
 	xtcp_sock_rcv_space(sk);
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 
 	iss = xtcp_isn(&x->xn->key, laddr, faddr, alen, (__force u16)f->lport,
 		       (__force u16)f->fport, ktime_get_real_ns());
-	if (x->tw_taken && seq_lt(iss, x->tw_iss))
-		iss = x->tw_iss;
+	if (x->tw_taken && seq_lt(iss, t->iss))
+		iss = t->iss;
 	if (READ_ONCE(x->xn->params.tcp_timestamps) == 1)
 		ts_off = xtcp_ts_off(&x->xn->key, laddr, faddr, alen);
 	xtcp_open_active(t, iss, ts_off, xtcp_now_us(x->xn), &v);

@@ -15,12 +15,14 @@
 static void xtcp_rearm_keepalive(struct sock *sk)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
+	u64 now_us;
 
 	if (!sock_flag(sk, SOCK_KEEPOPEN) ||
 	    (1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN))
 		return;
-	xtcp_user_keepalive(&x->tcb, xtcp_now_us(x->xn));
-	xtcp_timer_sync(sk);
+	now_us = xtcp_now_us(x->xn);
+	xtcp_user_keepalive(&x->tcb, now_us);
+	xtcp_timer_sync(sk, now_us);
 }
 
 /* What an option held back may go now. */
@@ -30,7 +32,7 @@ static void xtcp_push(struct sock *sk)
 
 	if ((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN | TCPF_SYN_SENT))
 		return;
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_exec(sk, &v, NULL, NULL);
 }
 
@@ -138,9 +140,14 @@ static int xtcp_set_int(struct sock *sk, int optname, int val)
 	case TCP_QUICKACK:
 		xtcp_set_quickack(sk, val);
 		return 0;
+	case TCP_INQ:
+		if (val < 0 || val > 1)
+			return -EINVAL;
+		x->recvmsg_inq = val;
+		return 0;
 	case TCP_NOTSENT_LOWAT:
 		WRITE_ONCE(x->notsent_lowat, val);
-		sk->sk_write_space(sk);
+		xtcp_write_space(sk);
 		return 0;
 	default:
 		return xtcp_opt_tcp(&x->tcb, optname, val);
@@ -162,6 +169,9 @@ static void xtcp_own_store(struct xtcp_sock *x, int optname, int val)
 	case XTCP_ABORT_ON_OVERFLOW:
 		WRITE_ONCE(x->abort_on_overflow, val);
 		break;
+	case XTCP_ZEROCOPY:
+		sock_valbool_flag(xtcp_to_sk(x), SOCK_ZEROCOPY, val);
+		break;
 	}
 }
 
@@ -169,7 +179,7 @@ static int xtcp_set_own(struct sock *sk, int optname, sockptr_t optval, unsigned
 {
 	int val, err;
 
-	if (optname < XTCP_TIMEWAIT_MS || optname > XTCP_ABORT_ON_OVERFLOW)
+	if (optname < XTCP_TIMEWAIT_MS || optname > XTCP_ZEROCOPY || optname == XTCP_LISTEN_INFO)
 		return -ENOPROTOOPT;
 	if (optlen != sizeof(val))
 		return -EINVAL;
@@ -203,6 +213,9 @@ static int xtcp_get_own_int(const struct xtcp_sock *x, int optname, int *val)
 		break;
 	case XTCP_ABORT_ON_OVERFLOW:
 		*val = x->abort_on_overflow;
+		break;
+	case XTCP_ZEROCOPY:
+		*val = sock_flag(&x->inet.sk, SOCK_ZEROCOPY);
 		break;
 	default:
 		return -ENOPROTOOPT;
@@ -273,6 +286,7 @@ static int xtcp_set_congestion(struct sock *sk, sockptr_t optval, unsigned int o
 		release_sock(sk);
 		return -EPERM;
 	}
+	x->tcb.cc_user = 1;
 	if (x->tcb.cc != cc) {
 		x->tcb.cc = cc;
 		if (cc->init && !((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN)))
@@ -408,6 +422,12 @@ static int xtcp_get_int(const struct sock *sk, int optname, int *val)
 		break;
 	case TCP_USER_TIMEOUT:
 		*val = t->user_timeout_ms;
+		break;
+	case TCP_RTO_MIN_US:
+		*val = t->rto_min_us ? : READ_ONCE(p->tcp_rto_min_us);
+		break;
+	case TCP_INQ:
+		*val = x->recvmsg_inq;
 		break;
 	case TCP_NOTSENT_LOWAT:
 		*val = x->notsent_lowat;

@@ -105,7 +105,8 @@ u32 xtcp_syn_window(const struct sock *listener, u16 mss)
 	return min_t(u32, space, U16_MAX);
 }
 
-static void req_fill_rq(struct xtcp_req *req, const struct xtcp_seg *g, u32 iss)
+static void req_fill_rq(struct xtcp_req *req, const struct xtcp_seg *g, u32 iss,
+			const struct dst_entry *dst)
 {
 	struct xtcp_net *xn = xtcp_net(req->flow.net);
 	const struct xtcp_flow *f = &req->flow;
@@ -121,6 +122,8 @@ static void req_fill_rq(struct xtcp_req *req, const struct xtcp_seg *g, u32 iss)
 	xtcp_rq_init(&req->rq, &xn->params, g, f->family == AF_INET6, iss, ts_off,
 		     xtcp_syn_window(req->listener, req->flow.req_adv_mss),
 		     xtcp_sock_wscale(req->listener), xtcp_now_us(xn));
+	if (dst_feature(dst, RTAX_FEATURE_ECN))
+		xtcp_rq_ecn_route(&req->rq, g);
 }
 
 /**
@@ -251,7 +254,7 @@ static enum xtcp_drop syn_take(struct net *net, struct sock *listener, struct sk
 		return XTCP_DROP_NO_ROUTE;
 	}
 	req->flow.req_adv_mss = xtcp_sock_advmss(listener, dst);
-	req_fill_rq(req, g, iss);
+	req_fill_rq(req, g, iss, dst);
 	xtcp_rq_synack(&req->rq, req->flow.req_adv_mss, xtcp_now_us(xn), &r);
 	if (!xtcp_syn_file(req, "SYN")) {
 		/* The same SYN on another CPU was quicker and is answered already. */

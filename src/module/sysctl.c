@@ -66,7 +66,11 @@ void xtcp_params_defaults(struct xtcp_params *p)
 	p->tcp_max_orphans = ehash / 2;
 	p->tcp_max_syn_backlog = max(128UL, ehash / 128);
 
-	share = nr_free_buffer_pages() << (PAGE_SHIFT - 7);
+	/*
+	 * 1/128 of the pages that are not highmem. nr_free_buffer_pages() said so when kernel TCP
+	 * asked at boot, by now it leaves out what the zones keep free.
+	 */
+	share = (totalram_pages() - totalhigh_pages()) << (PAGE_SHIFT - 7);
 	p->tcp_wmem[2] = max(64 * 1024UL, min(4UL * 1024 * 1024, share));
 	p->tcp_rmem[2] = max(131072UL, min(6UL * 1024 * 1024, share));
 }

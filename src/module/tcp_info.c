@@ -3,8 +3,6 @@
 #include "xtcp_mod.h"
 #include "sockopt.h"
 
-#define XTCP_TS_LEN	12	/* RFC 7323 3.2, padded */
-
 static u32 xtcp_ms_since(u64 then_us, u64 now_us)
 {
 	return then_us ? div_u64(now_us - then_us, USEC_PER_MSEC) : 0;
@@ -32,14 +30,17 @@ static void xtcp_info_options(const struct xtcp_tcb *t, struct tcp_info *i)
 	}
 	if (t->ecn_ok)
 		i->tcpi_options |= TCPI_OPT_ECN;
+	if (t->ecn_seen)
+		i->tcpi_options |= TCPI_OPT_ECN_SEEN;
 }
 
-/* The core's congestion states are Linux's without CWR. */
 static u8 xtcp_info_ca_state(const struct xtcp_tcb *t)
 {
 	switch (t->ca_state) {
 	case XTCP_CA_DISORDER:
 		return TCP_CA_Disorder;
+	case XTCP_CA_CWR:
+		return TCP_CA_CWR;
 	case XTCP_CA_RECOVERY:
 		return TCP_CA_Recovery;
 	case XTCP_CA_LOSS:
@@ -55,9 +56,7 @@ static void xtcp_info_times(const struct xtcp_sock *x, struct tcp_info *i)
 	u64 now_us = xtcp_now_us(x->xn);
 
 	i->tcpi_rto = xtcp_rto_now_us(t);
-	i->tcpi_busy_time = t->busy_us;
-	if (t->busy_since_us)
-		i->tcpi_busy_time += now_us - t->busy_since_us;
+	i->tcpi_busy_time = xtcp_busy_us(t, now_us);
 	i->tcpi_ato = t->ato_us;
 	i->tcpi_last_data_sent = xtcp_ms_since(t->lsnd_us, now_us);
 	i->tcpi_last_data_recv = xtcp_ms_since(t->lrcv_us, now_us);
@@ -76,11 +75,12 @@ static void xtcp_info_counts(const struct xtcp_tcb *t, struct tcp_info *i)
 	i->tcpi_probes = t->probes_out;
 	i->tcpi_backoff = t->backoff;
 	i->tcpi_unacked = DIV_ROUND_UP(t->s.snd_nxt - t->s.snd_una, mss);
-	i->tcpi_sacked = t->sacked_out;
-	i->tcpi_lost = t->lost_out;
-	i->tcpi_retrans = t->retrans_out;
+	i->tcpi_sacked = DIV_ROUND_UP(t->sacked_bytes, mss);
+	i->tcpi_lost = DIV_ROUND_UP(t->lost_bytes, mss);
+	i->tcpi_retrans = DIV_ROUND_UP(t->retrans_bytes, mss);
 	i->tcpi_total_retrans = t->total_retrans;
 	i->tcpi_delivered = t->delivered;
+	i->tcpi_delivered_ce = t->delivered_ce;
 	i->tcpi_bytes_acked = t->bytes_acked;
 	i->tcpi_bytes_received = t->bytes_received;
 	i->tcpi_bytes_sent = t->bytes_sent;
@@ -128,4 +128,6 @@ void xtcp_get_info(struct sock *sk, struct tcp_info *i)
 	i->tcpi_rcv_ssthresh = t->rcv_ssthresh;
 	i->tcpi_snd_ssthresh = t->ssthresh;
 	i->tcpi_rcv_space = t->rcvq_space;
+	i->tcpi_delivery_rate = xtcp_delivery_rate(t);
+	i->tcpi_delivery_rate_app_limited = t->rate_app_limited;
 }

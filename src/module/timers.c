@@ -41,6 +41,8 @@ static const char *timer_name(const struct xtcp_tcb *t, unsigned int which)
 		return "keepalive";
 	case XTCP_T_LIFE:
 		return t->state == XTCP_FIN_WAIT2 ? "fin_wait2" : "life";
+	case XTCP_T_PACE:
+		return "pace";
 	case XTCP_T_CORK:
 		return "cork";
 	}
@@ -57,16 +59,15 @@ static u32 timer_tries(const struct xtcp_tcb *t, unsigned int which)
 }
 
 /* The earliest deadline has moved. The kernel's timer is lazy: tracers hear of deadlines. */
-static void trace_armed(struct xtcp_sock *x, u64 due_us)
+static void trace_armed(struct xtcp_sock *x, u64 due_us, u64 now_us)
 {
 	const struct xtcp_tcb *t = &x->tcb;
-	u64 now_us = xtcp_now_us(x->xn);
 	unsigned int i;
 
-	if (due_us == x->traced_due_us)
+	if (due_us == x->flow.traced_due_us)
 		return;
-	x->traced_due_us = due_us;
-	x->traced_at_us = now_us;
+	x->flow.traced_due_us = due_us;
+	x->flow.traced_at_us = now_us;
 	for (i = 0; due_us && i < XTCP_NR_TIMERS; i++) {
 		if (t->deadline_us[i] == due_us)
 			trace_xtcp_timer(&x->flow, "armed", timer_name(t, i),
@@ -85,8 +86,8 @@ static void trace_fired(const struct xtcp_sock *x, u64 now_us)
 
 		if (due_us && due_us <= now_us)
 			trace_xtcp_timer(&x->flow, "fired", timer_name(t, i),
-					 due_us == x->traced_due_us ?
-					 now_us - x->traced_at_us : 0, timer_tries(t, i));
+					 due_us == x->flow.traced_due_us ?
+					 now_us - x->flow.traced_at_us : 0, timer_tries(t, i));
 	}
 }
 
@@ -118,31 +119,52 @@ void xtcp_timer_init(struct sock *sk)
 	x->deferred = 0;
 }
 
-/**
- * xtcp_timer_sync - arm the timer for the core's earliest deadline
- * @sk: sock, locked
- */
-void xtcp_timer_sync(struct sock *sk)
+static noinline void timer_arm(struct xtcp_sock *x, u64 due_us, u64 now_us)
 {
-	struct xtcp_sock *x = xtcp_sk(sk);
-	u64 due_us = xtcp_next_deadline(&x->tcb);
-	u64 now_us, real_us;
+	u64 real_us = due_us > now_us ? xtcp_real_us(x->xn, due_us - now_us) : 0;
 
-	if (x->tcb.state == XTCP_CLOSE || x->tcb.state == XTCP_LISTEN)
-		return;
-	if (trace_xtcp_timer_enabled())
-		trace_armed(x, due_us);
-	if (!due_us || (x->timer_us && x->timer_us <= due_us))
-		return;
-	now_us = xtcp_now_us(x->xn);
-	real_us = due_us > now_us ? xtcp_real_us(x->xn, due_us - now_us) : 0;
 	x->timer_us = due_us;
 	if (real_us > TIMER_MAX_US) {
 		real_us = TIMER_MAX_US;
 		x->timer_us = now_us + TIMER_MAX_US * READ_ONCE(x->xn->clock_scale);
 	}
 	xtcp_race_point(TIMER_ARM);
-	sk_reset_timer(sk, &x->timer, jiffies + xtcp_timer_ticks(real_us));
+	sk_reset_timer(xtcp_to_sk(x), &x->timer, jiffies + xtcp_timer_ticks(real_us));
+}
+
+/* The earliest deadline but for pacing's, which has a timer of its own if it can be had. */
+static noinline u64 timer_paced(struct xtcp_sock *x)
+{
+	u64 pace_us = x->tcb.deadline_us[XTCP_T_PACE], due_us;
+
+	if (!xtcp_pacer_arm(xtcp_to_sk(x), pace_us))
+		return xtcp_next_deadline(&x->tcb);
+	x->tcb.deadline_us[XTCP_T_PACE] = 0;
+	due_us = xtcp_next_deadline(&x->tcb);
+	x->tcb.deadline_us[XTCP_T_PACE] = pace_us;
+	return due_us;
+}
+
+/**
+ * xtcp_timer_sync - arm the timer for the core's earliest deadline
+ * @sk: sock, locked
+ * @now_us: now, or a moment ago
+ */
+void xtcp_timer_sync(struct sock *sk, u64 now_us)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+	u64 due_us;
+
+	if (x->tcb.state == XTCP_CLOSE || x->tcb.state == XTCP_LISTEN)
+		return;
+	if (unlikely(x->tcb.deadline_us[XTCP_T_PACE]))
+		due_us = timer_paced(x);
+	else
+		due_us = xtcp_next_deadline(&x->tcb);
+	if (trace_xtcp_timer_enabled())
+		trace_armed(x, due_us, now_us);
+	if (due_us && (!x->timer_us || x->timer_us > due_us))
+		timer_arm(x, due_us, now_us);
 }
 
 /*
@@ -182,12 +204,12 @@ void xtcp_timer_run(struct sock *sk)
 	due_us = xtcp_next_deadline(&x->tcb);
 	now_us = xtcp_now_us(x->xn);
 	if (!due_us || due_us > now_us) {
-		xtcp_timer_sync(sk);
+		xtcp_timer_sync(sk, now_us);
 		return;
 	}
 	if (trace_xtcp_timer_enabled())
 		trace_fired(x, now_us);
-	xtcp_sock_pool_fill(sk);
+	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_sock_rcv_space(sk);
 	x->tcb.no_resources = timer_starved(sk, now_us);
 	xtcp_timeout(&x->tcb, now_us, &v);
@@ -204,7 +226,7 @@ void xtcp_release_cb(struct sock *sk)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 
-	if (likely(!READ_ONCE(x->deferred)))
+	if (likely(!(READ_ONCE(x->deferred) & XTCP_DEFER_ALL)))
 		return;
 	if (test_and_clear_bit(XTCP_DEFER_TIMER, &x->deferred)) {
 		xtcp_timer_run(sk);
@@ -215,8 +237,6 @@ void xtcp_release_cb(struct sock *sk)
 		__sock_put(sk);
 	}
 	if (test_and_clear_bit(XTCP_DEFER_OUTPUT, &x->deferred) &&
-	    x->tcb.state != XTCP_CLOSE) {
-		xtcp_output(sk);
-		xtcp_timer_sync(sk);
-	}
+	    x->tcb.state != XTCP_CLOSE)
+		xtcp_output_again(sk);
 }

@@ -720,7 +720,7 @@ int xtcp_tw_take(struct sock *sk)
 		tw_free(tw);
 	xtcp_late_taken(sk, w.rcv_nxt);
 	x->tw_taken = 1;
-	x->tw_iss = w.snd_nxt + 65537;
+	x->tcb.iss = w.snd_nxt + 65537;
 	x->tcb.s.ts_recent = w.ts_recent;
 	x->tcb.s.ts_recent_s = (u32)div_u64(xtcp_now_us(x->xn), USEC_PER_SEC) + 1;
 	return 0;

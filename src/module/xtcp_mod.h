@@ -28,6 +28,7 @@
 #include <linux/in6.h>
 #include <linux/ipv6.h>
 #include <linux/list_nulls.h>
+#include <linux/llist.h>
 #include <linux/percpu.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
@@ -250,6 +251,9 @@ struct xtcp_flow {
 				/* enum xtcp_kind and, of a TIME-WAIT entry, its bits */
 				u16 info;
 				__be16 fport;	/* peer's; constant while hashed */
+				/* connections, which are on no wheel; see struct xtcp_sock */
+				u32 late_seq;
+				u64 traced_due_us, traced_at_us;
 			};
 		};
 	);
@@ -473,8 +477,9 @@ void xtcp_ports_net_exit(struct xtcp_net *xn);	/* releases every shadow, synchro
  */
 struct xtcp_listener {
 	spinlock_t lock;		/* queue, n, dead */
-	/* xtcp_sock.accept_node: ready for accept(), oldest first */
-	struct list_head queue;
+	/* by xtcp_sock.accept_next: ready for accept(), oldest first; READ_ONCE outside */
+	struct xtcp_sock *queue;
+	struct xtcp_sock *queue_end;	/* if there is one */
 	u32 n;				/* length of queue; READ_ONCE outside */
 	u32 max;			/* min(backlog, somaxconn); READ_ONCE/WRITE_ONCE */
 	atomic_t n_req;			/* half-open requests */
@@ -489,6 +494,10 @@ struct xtcp_listener {
 
 struct xtcp_sock {
 	struct inet_sock inet;		/* first; holds struct sock */
+	/*
+	 * Under sock lock: traced_due_us, the deadline that tracers were last told of, and
+	 * traced_at_us, when; late_seq, see late_until_ms
+	 */
 	struct xtcp_flow flow;
 	struct xtcp_tcb tcb;		/* sock lock */
 	struct xtcp_net *xn;		/* constant */
@@ -498,51 +507,52 @@ struct xtcp_sock {
 	 * and re-arms
 	 */
 	u64 timer_us;
-	/* the deadline that tracers were last told of, and when; sock lock */
-	u64 traced_due_us, traced_at_us;
-	unsigned long deferred;		/* XTCP_DEFER_*: set in softirq while user owns the lock */
+	/* XTCP_DEFER_*: set in softirq while user owns the lock; XTCP_TSQ_*; atomic bits */
+	unsigned long deferred;
+	struct llist_node tsq_node;	/* in a CPU's list while XTCP_TSQ_QUEUED */
+	struct xtcp_pacer *pacer;	/* made when first needed, then constant; sock lock */
 
 	/* send: bytes [tcb.s.snd_una, tcb.write_seq) in sk_write_queue; sock lock */
 	struct rb_root ooo;		/* skbs out of order, by seq; sock lock */
 	u8 compact_skip, compact_futile;/* see xtcp_rcv_compact(); sock lock */
-
-	u32 urg_seq;			/* urgent byte, valid with urg_valid; sock lock */
-	u8 urg_valid:1,			/* not yet read (or inline) */
+	u8 urg_valid:1,			/* not yet read (or inline); sock lock */
 	   urg_here:1,			/* its byte has arrived, in urg_byte */
 	   urg_read:1;
 	u8 urg_byte;
+	u32 urg_seq;			/* urgent byte, valid with urg_valid; sock lock */
 
 	struct xtcp_bind *bind;		/* sock lock; list membership under xn->bind_lock */
 	struct hlist_node bind_node;	/* xn->bind_lock */
 	u8 bind_listen;			/* passed the listen() conflict check; WRITE_ONCE */
 	/* bound by bind() or listen(), not a child; xn->bind_lock */
 	u8 bind_binder;
-
-	struct xtcp_listener *lsn;	/* listener only; RCU */
-	struct list_head accept_node;	/* parent's lsn->lock */
-	struct sock *parent;		/* child waiting for accept(); parent's lsn->lock */
-
-	struct hlist_nulls_node listen_node;
-	/* MTU an ICMP told while the user owned the lock; sock lock */
-	u32 mtu_info;
-	u32 mss_pmtu;			/* path MTU the tcb's mss_cap was made from; sock lock */
+	u8 recvmsg_inq:1;		/* TCP_INQ; sock lock, a bit of its own to read without */
 	u8 v4;				/* the wire is IPv4 (also for a mapped AF_INET6 sock) */
 	/* TCP_DEFER_ACCEPT as retransmissions of the SYN-ACK, inherited */
 	u8 defer_accept;
 	u8 takeover:1;			/* holds a xtcp_takeover_get(); sock lock */
 	u8 orphaned:1;			/* counted in xn->orphans; sock lock */
 	u8 reaped:1;			/* xtcp_sock_reap() ran; sock lock */
-	u8 tw_taken:1;			/* connect() took over a TIME-WAIT; sock lock */
-	u32 tw_iss;			/* then: least ISN of ours; sock lock */
-	s32 timewait_ms;		/* XTCP_TIMEWAIT_MS, -1: the namespace's; inherited */
+	u8 tw_taken:1;			/* connect() took over a TIME-WAIT: tcb.iss is the least
+					 * ISN it may choose; sock lock
+					 */
 	s8 syncookies;			/* XTCP_SYNCOOKIES, -1; listener; READ_ONCE/WRITE_ONCE */
 	s8 abort_on_overflow;		/* XTCP_ABORT_ON_OVERFLOW, -1; likewise */
+
+	struct xtcp_listener *lsn;	/* listener only; RCU */
+	struct xtcp_sock *accept_next;	/* parent's lsn->lock */
+	struct sock *parent;		/* child waiting for accept(); parent's lsn->lock */
+
+	struct hlist_nulls_node listen_node;
+	/* MTU an ICMP told while the user owned the lock; sock lock */
+	u32 mtu_info;
+	u32 mss_pmtu;			/* path MTU the tcb's mss_cap was made from; sock lock */
+	s32 timewait_ms;		/* XTCP_TIMEWAIT_MS, -1: the namespace's; inherited */
 	/*
-	 * This connection was born over a TIME-WAIT: what arrives at or below late_seq (its
-	 * RCV.NXT) until then is late; 0: it was not. Sock lock
+	 * This connection was born over a TIME-WAIT: what arrives at or below flow.late_seq
+	 * (its RCV.NXT) until then is late, see late_ms(); 0: it was not. Sock lock
 	 */
-	u32 late_seq;
-	u64 late_until_us;
+	u32 late_until_ms;
 	u32 notsent_lowat;		/* TCP_NOTSENT_LOWAT, 0: the namespace's */
 	u32 window_clamp;
 };
@@ -555,6 +565,10 @@ struct xtcp6_sock {
 #define XTCP_DEFER_TIMER	0	/* timer fired while the user owned the lock */
 #define XTCP_DEFER_MTU		1	/* ICMP frag-needed likewise */
 #define XTCP_DEFER_OUTPUT	2	/* write space / TSQ: run the output loop */
+#define XTCP_DEFER_ALL		7UL	/* the mask of these */
+/* the output loop has stopped at a full queue below: what leaves it calls again */
+#define XTCP_TSQ_THROTTLED	3
+#define XTCP_TSQ_QUEUED		4	/* on its way to the output loop, with a reference */
 
 /* Bits read without the lock, which READ_ONCE() cannot do: they are of a moment ago. */
 #define xtcp_racy_bit(expr)	data_race(!!(expr))
@@ -634,8 +648,16 @@ struct sock *xtcp_sock_child(struct sock *listener, struct xtcp_req *req, struct
 /* Free payload room, in bytes, as the window sees it; sets tcb.rcv_free, rcv_full. Sock lock. */
 void xtcp_sock_rcv_space(struct sock *sk);
 /* Top up / trim the tcb's node pool. Sock lock; GFP_ATOMIC. */
-void xtcp_sock_pool_fill(struct sock *sk);
+void xtcp_sock_pool_grow(struct sock *sk, unsigned int want);
 void xtcp_sock_pool_trim(struct sock *sk);
+
+/* Before a call of the core: range nodes to work with. Sock lock held; any context. */
+static inline void xtcp_sock_pool_fill(struct sock *sk, unsigned int want)
+{
+	if (xtcp_pool_hungry(&xtcp_sk(sk)->tcb, want))
+		xtcp_sock_pool_grow(sk, want);
+}
+
 /* Receive window scale to ask for in a SYN or SYN-ACK of @sk. Any context. */
 u8 xtcp_sock_wscale(const struct sock *sk);
 /* MSS to put into our SYN for a route. */
@@ -651,19 +673,30 @@ __poll_t xtcp_poll(struct file *file, struct socket *sock, struct poll_table_str
 
 /* sendmsg.c */
 int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len);
+int xtcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t len);
+/* what MSG_MORE held back goes. Sock lock */
+void xtcp_send_push(struct sock *sk);
 /* free sk_write_queue below snd_una, wake writers */
 void xtcp_send_acked(struct sock *sk);
 void xtcp_send_purge(struct sock *sk);
-/* sk->sk_write_space: wake writers if there is room */
+/* wake writers if there is room */
 void xtcp_write_space(struct sock *sk);
 /* the same, if somebody found none. After ACKs and output */
 void xtcp_check_space(struct sock *sk);
 bool xtcp_stream_memory_free(const struct sock *sk, int wake);
+/* zerocopy.c */
+void xtcp_splice_eof(struct socket *sock);
+int xtcp_ops_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
+			unsigned int optlen);
+void xtcp_socket_init(struct socket *sock);
 /* recvmsg.c */
 int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags);
 ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos, struct pipe_inode_info *pipe,
 			 size_t len, unsigned int flags);
 int xtcp_ioctl_inq(struct sock *sk);
+/* rcvcmsg.c */
+void xtcp_cmsg_stamps(struct sock *sk, struct msghdr *msg, ktime_t sw, ktime_t hw);
+void xtcp_cmsg_inq(struct sock *sk, struct msghdr *msg);
 int xtcp_read_sock(struct sock *sk, read_descriptor_t *desc, sk_read_actor_t actor);
 void xtcp_ooo_purge(struct sock *sk);
 /* shared by recvmsg and read_sock: @n bytes more were read. Sock lock. */
@@ -712,7 +745,8 @@ void xtcp_note_edge(struct xtcp_net *xn, const struct xtcp_flow *f, u8 from, u8 
 bool xtcp_may_reply(struct xtcp_net *xn, const struct xtcp_verdict *v);
 
 /* output.c */
-void xtcp_output(struct sock *sk);		/* the output loop; sock lock */
+void xtcp_output(struct sock *sk, u64 now_us);	/* the output loop; sock lock */
+void xtcp_output_again(struct sock *sk);	/* the same, and what follows a verdict */
 /* A control segment without a sock, answering @skb (RST, challenge ACK, TIME-WAIT ACK, SYN-ACK). */
 void xtcp_reply_skb(struct net *net, const struct sock *sk, struct sk_buff *skb,
 		    const struct xtcp_reply *r, u8 tos, u32 mark);
@@ -730,8 +764,14 @@ void xtcp_reply_sk(struct sock *sk, const struct xtcp_reply *r);
  */
 struct dst_entry *xtcp_route(struct sock *sk);
 void xtcp_sync_mss(struct sock *sk, u32 pmtu);
-int xtcp_output_init(void);
-void xtcp_output_exit(void);
+
+/* tsq.c: small queues. sk->sk_write_space: something of @sk has left the queue below, or */
+void xtcp_tsq_write_space(struct sock *sk);	/* the kernel thinks that writers may go on */
+u32 xtcp_tsq_least(const struct sock *sk);	/* for tcb.dev_least; sock lock */
+bool xtcp_tsq_wait(struct sock *sk, u32 least);	/* stop until then; false: it is then already */
+void xtcp_tsq_output(struct sock *sk);		/* run the loop, or see to it; softirq */
+int xtcp_tsq_init(void);
+void xtcp_tsq_exit(void);
 
 /* listen.c */
 int xtcp_listen(struct socket *sock, int backlog);		/* proto_ops.listen */
@@ -811,8 +851,14 @@ u64 xtcp_wheel_now_us(void);
 
 /* timers.c: the connection's one timer */
 void xtcp_timer_init(struct sock *sk);
-void xtcp_timer_sync(struct sock *sk);		/* arm for xtcp_next_deadline(); sock lock */
+/* arm for xtcp_next_deadline(); sock lock */
+void xtcp_timer_sync(struct sock *sk, u64 now_us);
 void xtcp_timer_run(struct sock *sk);		/* deadlines due: xtcp_timeout + exec; sock lock */
+
+/* pacer.c: a fine timer for those that are paced and have no qdisc that does it; sock lock */
+void xtcp_pacer_mode(struct sock *sk);
+bool xtcp_pacer_arm(struct sock *sk, u64 due_us);	/* false: there is none */
+void xtcp_pacer_stop(struct sock *sk);
 
 /* icmp.c */
 /* path MTU told by ICMP; sock lock (also from release_cb) */

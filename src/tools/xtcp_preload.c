@@ -2,9 +2,10 @@
 /*
  * libxtcp-preload.so: makes an unmodified program use AF_XTCP.
  *
- * Only socket() is interposed, and only for TCP over IPv4 or IPv6. AF_XTCP
- * sockets report AF_INET and AF_INET6 addresses, so every later call goes
- * straight to the kernel and costs nothing extra.
+ * socket() is interposed, and only for TCP over IPv4 or IPv6. AF_XTCP sockets
+ * report AF_INET and AF_INET6 addresses, so every later call goes straight to
+ * the kernel and costs nothing extra; but for setsockopt(), since SO_ZEROCOPY has
+ * another name where the kernel refuses it.
  *
  * Environment, set by xtcp-run:
  *	XTCP_FALLBACK	any value: use kernel TCP when AF_XTCP is not there
@@ -26,8 +27,10 @@
 #define EXPORT __attribute__((visibility("default")))
 
 typedef int (*socket_fn)(int domain, int type, int protocol);
+typedef int (*setsockopt_fn)(int fd, int level, int name, const void *val, socklen_t len);
 
-static socket_fn next_socket;	/* __atomic: any thread may be the first */
+/* __atomic: any thread may be the first */
+static void *next_socket, *next_setsockopt;
 static atomic_bool told;
 static bool fallback;
 static int family = AF_XTCP;
@@ -45,15 +48,14 @@ __attribute__((constructor)) static void preload_init(void)
 		family = atoi(number);
 }
 
-/* The next socket() in the search order: libc's, or another interposer's. */
-static socket_fn preload_next(void)
+/* The next of that name in the search order: libc's, or another interposer's. */
+static void *preload_next(const char *name, void **cache)
 {
-	socket_fn fn = __atomic_load_n(&next_socket, __ATOMIC_RELAXED);
+	void *fn = __atomic_load_n(cache, __ATOMIC_RELAXED);
 
 	if (!fn) {
-		/* POSIX lets a data pointer become a function pointer here. */
-		*(void **)&fn = dlsym(RTLD_NEXT, "socket");
-		__atomic_store_n(&next_socket, fn, __ATOMIC_RELAXED);
+		fn = dlsym(RTLD_NEXT, name);
+		__atomic_store_n(cache, fn, __ATOMIC_RELAXED);
 	}
 	return fn;
 }
@@ -94,7 +96,8 @@ static bool preload_usual(int error)
  */
 EXPORT int socket(int domain, int type, int protocol)
 {
-	socket_fn next = preload_next();
+	/* POSIX lets a data pointer become a function pointer here. */
+	socket_fn next = (socket_fn)preload_next("socket", &next_socket);
 	int saved_errno = errno;
 	int fd, error;
 
@@ -118,4 +121,33 @@ EXPORT int socket(int domain, int type, int protocol)
 	}
 	errno = error;
 	return -1;
+}
+
+/**
+ * setsockopt - set an option, SO_ZEROCOPY also where the kernel knows only its own TCP
+ * @fd: socket
+ * @level: SOL_SOCKET and so on
+ * @name: option
+ * @val: value
+ * @len: its length
+ *
+ * Context: any thread, also in the child of a fork; takes no lock.
+ * Return: 0, or -1 with errno.
+ */
+EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
+{
+	setsockopt_fn next = (setsockopt_fn)preload_next("setsockopt", &next_setsockopt);
+	int ret;
+
+	if (!next) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	ret = next(fd, level, name, val, len);
+	if (!ret || level != SOL_SOCKET || name != SO_ZEROCOPY || errno != EOPNOTSUPP)
+		return ret;
+	ret = next(fd, SOL_XTCP, XTCP_ZEROCOPY, val, len);
+	if (ret && errno != EINVAL)	/* no socket of ours */
+		errno = EOPNOTSUPP;
+	return ret;
 }

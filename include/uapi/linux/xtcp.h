@@ -82,6 +82,12 @@
 #define XTCP_LISTEN_INFO	7
 
 /**
+ * XTCP_ZEROCOPY - SO_ZEROCOPY under another name, 0 (default) or 1: kernels
+ * before 6.7 refuse that one (EOPNOTSUPP) to protocols they do not know.
+ */
+#define XTCP_ZEROCOPY		8
+
+/**
  * struct xtcp_listen_info - a listener's two queues, limits as they really are
  * @accept_len: connections ready for accept()
  * @accept_max: how many the queue really holds (backlog, somaxconn and the one more)
