@@ -77,9 +77,9 @@ load()
 run_group()
 {
 	case $group in
-	crr.lo|rr.lo|rr2.lo|bulk.lo|small.lo) speed lo "${group%.*}" ;;
-	crr.veth|rr.veth|bulk.veth) speed veth "${group%.*}" ;;
-	scrr.c|scrr.s|syn.cookie|synq|ack.bad|ack.good|floodcrr|survive|curve.*) inject "$group" ;;
+	crr.lo|rr.lo|rr2.lo|bulk.lo|small.lo|sendfile.lo|zerocopy.lo) speed lo "${group%.*}" ;;
+	crr.veth|rr.veth|bulk.veth|sendfile.veth|zerocopy.veth) speed veth "${group%.*}" ;;
+	scrr.c|scrr.s|syn.cookie|synq|ack.bad|ack.good|ack.sack|floodcrr|survive|curve.*) inject "$group" ;;
 	smp) for n in 1 2 4; do $BENCH/smp "$family" $n $((8 / less + 2)) || return; done ;;
 	cap) state cap 20000 ;;
 	memory)

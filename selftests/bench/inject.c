@@ -13,6 +13,8 @@
  *	synq		a SYN is answered and kept
  *	ack.bad		an ACK whose cookie is forged is refused
  *	ack.good	an ACK with a good cookie becomes a connection
+ *	ack.sack	an ACK whose SACK blocks name three bytes somewhere in a flight of
+ *			100 segments: after thousands of those as long as it takes
  *	floodcrr	scrr.c with 1000 spoofed SYNs before each
  *	drop		what is taken off
  *	survive		500 connects over the loopback while another process floods as
@@ -42,6 +44,8 @@
 #define CURVE_UNITS	200
 #define BACKLOG		65535
 #define CONNECTS	500
+#define SEGMENT		1448
+#define FLIGHT		(100 * SEGMENT)
 #define SPOOFED		10000000u	/* the first of the peers that never answer */
 
 static enum family family;
@@ -197,6 +201,64 @@ static uint64_t unit_ack_good(void)
 	return net(t, 1);
 }
 
+/* A flight that is acknowledged in crumbs; for the next listener there is a new one. */
+static struct {
+	struct peer p;
+	int fd;
+	uint32_t una, flight, n;
+} crumbs = { .fd = -1 };
+
+static void crumbs_begin(void)
+{
+	static const char data[65536];
+	struct linger abort_it = { .l_onoff = 1 };
+	int room = 1000000;
+	uint32_t end;
+	uint64_t t;
+
+	if (crumbs.fd >= 0)
+		close(crumbs.fd);
+	crumbs.p = peer_number(next_peer++, port);
+	crumbs.fd = server_open(&crumbs.p, &t);
+	if (crumbs.fd < 0 || setsockopt(crumbs.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) ||
+	    setsockopt(crumbs.fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it)))
+		die("connection over %s", family_name[family]);
+	for (crumbs.una = end = crumbs.p.ack; end - crumbs.una < FLIGHT;) {
+		while (send(crumbs.fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+			;
+		peer_hear(&crumbs.p);
+		end = crumbs.p.ack;
+		while (end - crumbs.una >= SEGMENT && end - crumbs.una < FLIGHT) {
+			crumbs.una += SEGMENT;
+			crumbs.p.ack = crumbs.una;
+			peer_send(&crumbs.p, ACK, 0);
+		}
+		crumbs.p.ack = end;
+	}
+	crumbs.flight = end - crumbs.una;
+	crumbs.n = 0;
+}
+
+static uint64_t unit_ack_sack(void)
+{
+	struct peer *p = &crumbs.p;
+	uint64_t t;
+	int i;
+
+	if (p->to != port)
+		crumbs_begin();
+	p->ack = crumbs.una;
+	for (i = 0; i < 3; i++) {
+		p->sack[i][0] = crumbs.una + 1 +
+				(crumbs.n * 37 + i * (crumbs.flight / 3)) % (crumbs.flight - 2);
+		p->sack[i][1] = p->sack[i][0] + 1;
+	}
+	crumbs.n++;
+	t = peer_send(p, ACK, 0);
+	peer_hear(p);
+	return net(t, 1);
+}
+
 static uint64_t unit_drop(void)
 {
 	return tun_dropped(20);
@@ -215,6 +277,7 @@ static const struct bench {
 	{ "synq", unit_syn, "1", BACKLOG, 0, 0 },
 	{ "ack.bad", unit_ack_bad, "2", 1024, 0, 0 },
 	{ "ack.good", unit_ack_good, "2", 1024, 0, 0 },
+	{ "ack.sack", unit_ack_sack, "1", 1024, 0, 0 },
 	{ "floodcrr", unit_flood, "1", 128, FLOOD_UNITS, 4 },
 	{ "drop", unit_drop, "1", 128, 0, 0 },
 };

@@ -13,6 +13,8 @@
  *	bulk	64 KiB writes, per KiB
  *	small	1448 byte writes with TCP_NODELAY, each read at once, per KiB
  *	flow	64 KiB blocking writes to a reader in another process, per KiB
+ *	sendfile	as bulk, by sendfile()
+ *	zerocopy	as bulk, by send(MSG_ZEROCOPY); on loopback the receiving side copies
  *
  * With --count a unit is counted in ticks of the time stamp counter, which
  * under "selftests/vm/run --icount" are instructions; else in nanoseconds, and
@@ -32,6 +34,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/errqueue.h>
+#include <linux/xtcp.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -212,15 +218,67 @@ static void run_rr2(enum family f, struct pair *p, struct series *s)
 		die("the process that echoes");
 }
 
+/* How a MiB is sent: bytes, or -1 and EAGAIN. */
+typedef ssize_t (*send_fn)(int fd);
+
+static ssize_t send_copy(int fd)
+{
+	return write(fd, buf, sizeof(buf));
+}
+
+static ssize_t send_file(int fd)
+{
+	static int file = -1;
+	off_t off = 0;
+
+	if (file < 0) {
+		file = memfd_create("bench", 0);
+		put(file, sizeof(buf));
+	}
+	return sendfile(fd, file, &off, sizeof(buf));
+}
+
+/* What the kernel has done with is the user's again: read all that it says of that. */
+static void drain_errors(int fd)
+{
+	char control[128];
+	struct msghdr msg;
+
+	do {
+		memset(&msg, 0, sizeof(msg));
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+	} while (!recvmsg(fd, &msg, MSG_ERRQUEUE));
+}
+
+static ssize_t send_zerocopy(int fd)
+{
+	ssize_t n = send(fd, buf, sizeof(buf), MSG_ZEROCOPY);
+
+	if (n < 0)
+		drain_errors(fd);
+	return n;
+}
+
+static void set_zerocopy(int fd)
+{
+	int one = 1;
+
+	/* before Linux 6.7 AF_XTCP has a name of its own for it */
+	if (setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)) &&
+	    setsockopt(fd, SOL_XTCP, XTCP_ZEROCOPY, &one, sizeof(one)))
+		die("SO_ZEROCOPY");
+}
+
 /* Move a MiB, writing as much as there is room for, then reading all there is. */
-static void move_mib(const struct pair *p)
+static void move_mib(const struct pair *p, send_fn send_some)
 {
 	size_t sent = 0, got = 0;
 	ssize_t n;
 
 	while (got < KIB * KIB) {
 		while (sent < KIB * KIB) {
-			n = write(p->client, buf, sizeof(buf));
+			n = send_some(p->client);
 			if (n < 0 && errno == EAGAIN)
 				break;
 			if (n <= 0)
@@ -238,21 +296,38 @@ static void move_mib(const struct pair *p)
 	}
 }
 
-static void run_bulk(enum family f, struct pair *p, struct series *s)
+static void run_mib(enum family f, struct pair *p, struct series *s, send_fn send_some)
 {
 	int i;
 
 	pair_open(p, f);
 	set_nonblock(p->client);
 	set_nonblock(p->server);
+	if (send_some == send_zerocopy)
+		set_zerocopy(p->client);
 	for (i = -8; i < (opt.units + 19) / 20; i++) {
 		uint64_t start = now();
 
-		move_mib(p);
+		move_mib(p, send_some);
 		if (i >= 0)
 			series_add(s, (now() - start) / KIB);
 	}
 	pair_close(p);
+}
+
+static void run_bulk(enum family f, struct pair *p, struct series *s)
+{
+	run_mib(f, p, s, send_copy);
+}
+
+static void run_sendfile(enum family f, struct pair *p, struct series *s)
+{
+	run_mib(f, p, s, send_file);
+}
+
+static void run_zerocopy(enum family f, struct pair *p, struct series *s)
+{
+	run_mib(f, p, s, send_zerocopy);
 }
 
 static void run_small(enum family f, struct pair *p, struct series *s)
@@ -327,6 +402,8 @@ static const struct bench {
 	{ "bulk", run_bulk, true, false },
 	{ "small", run_small, true, false },
 	{ "flow", run_flow, true, true },
+	{ "sendfile", run_sendfile, true, false },
+	{ "zerocopy", run_zerocopy, true, false },
 };
 
 /* -------------------------------------------------------------------- report */

@@ -20,6 +20,7 @@
 #define IP_LEN		20
 #define TCP_LEN		20
 #define TS_LEN		12		/* time stamps, padded */
+#define SACK_LEN	28		/* three blocks, padded */
 #define SYN_LEN		20		/* MSS, SACK, time stamps, window scale */
 #define PEER_TS		1000		/* the peers' own clock stands still */
 #define PORTS		50000u		/* of one peer's address, from 2000 on */
@@ -96,6 +97,20 @@ static void put_sum(uint8_t *at, uint32_t s)
 	put16(at, ~s);
 }
 
+static unsigned int put_sack(uint8_t *o, const struct peer *p)
+{
+	int i;
+
+	if (p->sack[0][0] == p->sack[0][1])
+		return 0;
+	put32(o, 0x0101051a);
+	for (i = 0; i < 3; i++) {
+		put32(o + 4 + 8 * i, p->sack[i][0]);
+		put32(o + 8 + 8 * i, p->sack[i][1]);
+	}
+	return SACK_LEN;
+}
+
 static unsigned int put_options(uint8_t *o, const struct peer *p, int flags)
 {
 	static const uint8_t syn[SYN_LEN] = {
@@ -112,7 +127,7 @@ static unsigned int put_options(uint8_t *o, const struct peer *p, int flags)
 	put32(o, 0x0101080a);
 	put32(o + 4, PEER_TS);
 	put32(o + 8, p->ts);
-	return TS_LEN;
+	return TS_LEN + put_sack(o + TS_LEN, p);
 }
 
 static unsigned int segment_make(uint8_t *b, const struct peer *p, int flags, unsigned int len)

@@ -19,6 +19,7 @@ struct peer {
 	uint32_t seq, ack;		/* what it sends next, what it expects */
 	uint32_t ts;			/* our last time stamp; 0: none came */
 	uint8_t flags;			/* of the last answer */
+	uint32_t sack[3][2];		/* blocks to send besides; the first 0, 0: none */
 };
 
 #define TUN_HOST	0x0a610001u	/* 10.97.0.1/16 */

@@ -79,8 +79,9 @@ static void mix_list(struct digest *d, const struct list_head *l)
 static void forget_lists(struct xtcp_tcb *c)
 {
 	memset(&c->txq, 0, sizeof(c->txq));
+	memset(&c->sent, 0, sizeof(c->sent));
 	memset(&c->oooq, 0, sizeof(c->oooq));
-	memset(&c->pool, 0, sizeof(c->pool));
+	c->pool = NULL;
 	memset(c->inl, 0, sizeof(c->inl));
 	c->n_pool = 0;
 	c->p = NULL;
@@ -99,14 +100,11 @@ static void forget_statistics(struct xtcp_tcb *c)
 	c->data_segs_out = 0;
 	c->delivered = 0;
 	c->busy_us = 0;
-	c->busy_since_us = 0;
+	c->busy = 0;
 	c->total_retrans = 0;
 	c->dsack_dups = 0;
 	c->reord_seen = !!c->reord_seen;
 	c->rcv_ooopack = 0;
-	c->sacked_out = 0;
-	c->lost_out = 0;
-	c->retrans_out = 0;
 }
 
 /* Was anything that is in flight sent before what arrived last? Else RACK has nothing to say. */
@@ -154,7 +152,7 @@ static void forget_unused(struct xtcp_tcb *c)
 		c->tlp_end = 0;
 		c->tlp_retrans = 0;
 	}
-	if (c->ca_state != XTCP_CA_RECOVERY) {
+	if (c->ca_state != XTCP_CA_RECOVERY && c->ca_state != XTCP_CA_CWR) {
 		c->prr_fs = 0;
 		c->prr_delivered = 0;
 		c->prr_out = 0;

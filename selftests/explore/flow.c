@@ -59,6 +59,7 @@ static void child_rx(struct host *h, const struct pkt *k)
 	xtcp_open_child(&h->t, &h->rq, W.now, &v);
 	conn_execute(h, NULL, &v, XTCP_CLOSE);
 	conn_prep(h);
+	pool_fill(h, xtcp_pool_want(&k->g));
 	xtcp_segment_arrives(&h->t, &k->g, W.now, &v);
 	conn_execute(h, k, &v, XTCP_SYN_RECV);
 }
@@ -184,6 +185,7 @@ static void conn_rx(struct host *h, const struct pkt *k)
 	struct xtcp_verdict v;
 
 	conn_prep(h);
+	pool_fill(h, xtcp_pool_want(&k->g));
 	xtcp_segment_arrives(&h->t, &k->g, W.now, &v);
 	conn_execute(h, k, &v, before);
 	if (dups && h->kind == K_CONN)

@@ -18,11 +18,11 @@ struct host *host_peer(struct host *h)
 
 /* ---- range nodes */
 
-static void pool_fill(struct host *h)
+void pool_fill(struct host *h, unsigned int want)
 {
 	unsigned int i;
 
-	while (xtcp_pool_hungry(&h->t)) {
+	while (xtcp_pool_hungry(&h->t, want)) {
 		for (i = 0; i < N_NODES && h->nodes_used >> i & 1; i++)
 			;
 		if (i == N_NODES)
@@ -66,7 +66,7 @@ void conn_prep(struct host *h)
 	used -= h->read;
 	h->t.rcv_full = rcvbuf();
 	h->t.rcv_free = rcvbuf() > used ? rcvbuf() - used : 0;
-	pool_fill(h);
+	pool_fill(h, XTCP_POOL_LEAST);
 }
 
 void conn_setup(struct host *h)
@@ -199,6 +199,10 @@ static void output_loop(struct host *h)
 		check_sack(h, &g.opt);
 		wire(h, &g, x.len ? x.seq - (h->t.iss + 1) : 0);
 		xtcp_output_sent(&h->t, &x, W.now);
+		if (!xtcp_output_more(&h->t)) {
+			xtcp_output_over(&h->t, W.now);
+			break;
+		}
 		conn_prep(h);
 	}
 }

@@ -140,6 +140,7 @@ char host_name(const struct host *h);
 struct host *host_peer(struct host *h);
 void host_init(struct host *h);
 void conn_setup(struct host *h);
+void pool_fill(struct host *h, unsigned int want);
 void conn_prep(struct host *h);
 void conn_execute(struct host *h, const struct pkt *k, struct xtcp_verdict *v, u8 before);
 void conn_drop(struct host *h);

@@ -114,9 +114,21 @@ static bool near(double got, double want)
 	return fabs(got / want - 1) <= 0.05;
 }
 
-static double measured(const struct loss_cell *c, const struct gaps *gaps)
+/* Goodput of a cell's one flow, when the beginning is over. */
+static double steady(struct path *w, struct flow *f, const struct loss_cell *c)
 {
 	u64 us = c->s * longer * SEC, before;
+
+	/* the models know of no delayed ACKs */
+	f->e[1].t.quickack_user = 1;
+	path_run(w, us / 3);
+	before = f->acked;
+	path_run(w, us);
+	return goodput(f, before, us);
+}
+
+static double measured(const struct loss_cell *c, const struct gaps *gaps)
+{
 	struct path w;
 	struct flow *f;
 	double got;
@@ -124,12 +136,7 @@ static double measured(const struct loss_cell *c, const struct gaps *gaps)
 	path_init(&w, c->rtt_ms * MS, 1);
 	w.gaps = *gaps;
 	f = path_flow(&w, c->cc, 0);
-	/* the models know of no delayed ACKs */
-	f->e[1].t.quickack_user = 1;
-	path_run(&w, us / 3);
-	before = f->acked;
-	path_run(&w, us);
-	got = goodput(f, before, us);
+	got = steady(&w, f, c);
 	path_free(&w);
 	return got;
 }
@@ -163,8 +170,22 @@ static void regular_cell(const struct loss_cell *c)
 	   c->judged ? "" : " (not judged)");
 }
 
-/* Now and then one lost, against the algorithm with the same losses. Small windows
- * are whole segments, real numbers are not: shown only.
+/*
+ * RFC 5348 3.1 (Padhye et al.), segments per round trip of Reno, and so of CUBIC
+ * where it is as friendly as that: some losses end in a timeout.
+ */
+static double with_timeouts(double rtt, double p)
+{
+	double rto = rtt + 0.2;
+
+	return rtt / (rtt * sqrt(2 * p / 3) +
+		      rto * fmin(1, 3 * sqrt(3 * p / 8)) * p * (1 + 32 * p * p));
+}
+
+/*
+ * Now and then one lost, against the algorithm with the same losses. That knows of
+ * no timeouts; where the window is so small that they matter (not judged by it alone)
+ * the truth is between it and the published formula with more of them than SACK leaves.
  */
 static const struct loss_cell random_cells[] = {
 	{ "reno", 100, 10000, 600, true },
@@ -185,12 +206,18 @@ static void random_cell(const struct loss_cell *c)
 	double unit = MSS * 8 / (c->rtt_ms * 1e3);
 	double want = computed(!strcmp(c->cc, "cubic"), c->rtt_ms / 1e3, &same,
 			       c->s * longer) * unit;
+	double least = with_timeouts(c->rtt_ms / 1e3, 1.0 / c->every) * unit;
 	double got = measured(c, &gaps);
 
-	ok(!c->judged || near(got, want),
-	   "%s, rtt %u ms, about each %uth lost: %.2f Mbit/s, computed %.2f, %+.1f %%%s", c->cc,
-	   c->rtt_ms, c->every, got, want, 100 * (got / want - 1),
-	   c->judged ? "" : " (not judged)");
+	if (!c->judged) {
+		ok(got >= 0.95 * least && got <= 1.05 * want,
+		   "%s, rtt %u ms, about each %uth lost: %.2f Mbit/s, with timeouts %.2f, without %.2f",
+		   c->cc, c->rtt_ms, c->every, got, least, want);
+		return;
+	}
+	ok(near(got, want),
+	   "%s, rtt %u ms, about each %uth lost: %.2f Mbit/s, computed %.2f, %+.1f %%", c->cc,
+	   c->rtt_ms, c->every, got, want, 100 * (got / want - 1));
 }
 
 /* ---- a link with a queue: it must be full */
@@ -209,6 +236,9 @@ static const struct rate_cell rate_cells[] = {
 	{ "cubic", 50, 50, 100, 120, 0.95 },
 	{ "cubic", 50, 50, 50, 120, 0.95 },
 	{ "cubic", 100, 40, 100, 60, 0.95 },
+	{ "bbr", 10, 20, 100, 60, 0.95 },
+	{ "bbr", 50, 50, 100, 60, 0.95 },
+	{ "bbr", 100, 40, 400, 60, 0.95 },
 };
 
 static void rate_cell(const struct rate_cell *c)
@@ -232,6 +262,130 @@ static void rate_cell(const struct rate_cell *c)
 	path_free(&w);
 }
 
+/* ---- ECN: marks instead of losses */
+
+/* Each n-th segment marked: what the formula says of losses, and nothing is sent twice. */
+static void mark_cell(const struct loss_cell *c)
+{
+	double unit = MSS * 8 / (c->rtt_ms * 1e3), p = 1.0 / c->every, want, got;
+	struct path w;
+	struct flow *f;
+
+	path_init(&w, c->rtt_ms * MS, 1);
+	w.gaps.mean = c->every;
+	w.mark = true;
+	f = path_flow(&w, c->cc, 0);
+	got = steady(&w, f, c);
+	want = formula(!strcmp(c->cc, "cubic"), p, c->rtt_ms / 1e3) * unit;
+	ok(near(got, want) && f->marks && !f->e[0].t.total_retrans,
+	   "%s, rtt %u ms, each %uth marked: %.2f Mbit/s, formula %.2f, %+.1f %%, %u sent twice",
+	   c->cc, c->rtt_ms, c->every, got, want, 100 * (got / want - 1),
+	   f->e[0].t.total_retrans);
+	path_free(&w);
+}
+
+static const struct loss_cell mark_cells[] = {
+	{ "reno", 100, 10000, 600, true },
+	{ "reno", 20, 10000, 200, true },
+	{ "cubic", 20, 10000, 200, true },
+};
+
+/* A queue that marks beyond @queue_pct of rate times rtt, and could hold three of it. */
+static void mark_rate_cell(const struct rate_cell *c)
+{
+	double want = c->mbit * (double)MSS / WIRE, got;
+	u64 us = c->s * longer * SEC, before, drops;
+	struct path w;
+	struct flow *f;
+	u32 resent;
+
+	path_init(&w, c->rtt_ms * MS, 1);
+	w.rate = c->mbit * 125000ULL;
+	w.queue_bytes = w.rate * c->rtt_ms / 1000 * 3;
+	w.mark_bytes = w.rate * c->rtt_ms / 1000 * c->queue_pct / 100;
+	f = path_flow(&w, c->cc, 0);
+	path_run(&w, 10 * SEC);
+	before = f->acked;
+	drops = f->queue_drops;
+	resent = f->e[0].t.total_retrans;
+	path_run(&w, us);
+	got = goodput(f, before, us);
+	drops = f->queue_drops - drops;
+	resent = f->e[0].t.total_retrans - resent;
+	ok(got >= c->least * want && got <= 1.001 * want && f->marks && !drops && !resent,
+	   "%s, %u Mbit/s, rtt %u ms, marks at %u %%: %.2f Mbit/s of %.2f, %llu marks, %llu drops",
+	   c->cc, c->mbit, c->rtt_ms, c->queue_pct, got, want, f->marks, drops);
+	path_free(&w);
+}
+
+static const struct rate_cell mark_rate_cells[] = {
+	{ "reno", 10, 20, 100, 60, 0.95 },
+	{ "cubic", 10, 20, 100, 60, 0.95 },
+	{ "cubic", 50, 50, 50, 120, 0.95 },
+};
+
+/* ---- BBR: losses do not count, the queue is short, the least RTT is looked for */
+
+struct bbr_cell {
+	u32 mbit, rtt_ms, queue_pct, every;	/* each so many'th is lost, 0: none */
+	u32 s;
+	double least;			/* share of the link less the losses */
+	double most;			/* of rate times rtt in the queue, on average */
+};
+
+static const struct bbr_cell bbr_cells[] = {
+	{ 10, 20, 400, 0, 60, 0.93, 1 },
+	{ 10, 100, 400, 0, 60, 0.93, 1 },
+	{ 50, 50, 400, 0, 60, 0.93, 1 },
+	{ 200, 20, 400, 0, 30, 0.93, 1 },
+	{ 10, 20, 400, 100, 60, 0.90, 1 },
+	{ 10, 100, 400, 100, 60, 0.90, 1 },
+	{ 50, 50, 400, 100, 60, 0.90, 1 },
+	{ 200, 20, 400, 100, 30, 0.90, 1 },
+	{ 50, 50, 100, 20, 60, 0.90, 1 },
+};
+
+static void bbr_cell(const struct bbr_cell *c)
+{
+	double p = c->every ? 1.0 / c->every : 0, bdp, queue, got;
+	double want = c->mbit * (double)MSS / WIRE * (1 - p);
+	u64 us = c->s * longer * SEC, before, t;
+	u32 low = 0, ms = 0;
+	struct path w;
+	struct flow *f;
+	bool full;
+
+	path_init(&w, c->rtt_ms * MS, 3);
+	w.rate = c->mbit * 125000ULL;
+	bdp = w.rate * c->rtt_ms / 1e3;
+	w.queue_bytes = bdp * c->queue_pct / 100;
+	w.gaps = (struct gaps){ .mean = c->every, .r.s = 5 };
+	f = path_flow(&w, "bbr", 0);
+	/* a round doubles the rate, from the first window on; losses may cost some */
+	path_run(&w, 40 * c->rtt_ms * MS);
+	full = f->e[0].t.ca.bbr.full;
+	path_run(&w, 5 * SEC);
+	before = f->acked;
+	w.queue_sum = 0;
+	w.queue_n = 0;
+	/* in PROBE_RTT the window is four segments; not if the bare RTT shows by itself */
+	for (t = 0; t < us; t += 10 * MS) {
+		path_run(&w, 10 * MS);
+		low += f->e[0].t.cwnd == 4;
+		ms += 10;
+	}
+	got = goodput(f, before, us);
+	queue = w.queue_sum / w.queue_n / bdp;
+	ok(full && got >= c->least * want && got <= 1.001 * want && queue <= c->most,
+	   "bbr, %u Mbit/s, rtt %u ms, %u in 1000 lost: %.2f Mbit/s of %.2f, queue %.2f of a BDP",
+	   c->mbit, c->rtt_ms, c->every ? 1000 / c->every : 0, got, want, queue);
+	ok(low * 10 >= 200 && low * 10 <= ms / 20 &&
+	   f->e[0].t.ca.bbr.min_rtt_us < c->rtt_ms * 1150,
+	   "bbr: %u ms of %u spent on the least RTT, %u us", low * 10, ms,
+	   f->e[0].t.ca.bbr.min_rtt_us);
+	path_free(&w);
+}
+
 /* ---- several flows on one link: Jain's index */
 
 struct fair_cell {
@@ -246,6 +400,10 @@ static const struct fair_cell fair_cells[] = {
 	{ { "cubic", "cubic", "cubic", "cubic" }, 50, 40, 100, 60, 0.95 },
 	{ { "reno", "reno" }, 20, 40, 100, 60, 0.95 },
 	{ { "cubic", "reno" }, 20, 20, 100, 60, 0 },
+	{ { "bbr", "bbr" }, 20, 40, 200, 60, 0.95 },
+	{ { "bbr", "bbr" }, 50, 20, 400, 60, 0.95 },
+	{ { "bbr", "cubic" }, 20, 40, 100, 60, 0 },
+	{ { "bbr", "cubic" }, 20, 40, 400, 60, 0 },
 };
 
 static void fair_cell(const struct fair_cell *c)
@@ -293,6 +451,12 @@ int main(int argc, char **argv)
 		random_cell(&random_cells[i]);
 	for (i = 0; i < ARRAY_SIZE(rate_cells); i++)
 		rate_cell(&rate_cells[i]);
+	for (i = 0; i < ARRAY_SIZE(mark_cells); i++)
+		mark_cell(&mark_cells[i]);
+	for (i = 0; i < ARRAY_SIZE(mark_rate_cells); i++)
+		mark_rate_cell(&mark_rate_cells[i]);
+	for (i = 0; i < ARRAY_SIZE(bbr_cells); i++)
+		bbr_cell(&bbr_cells[i]);
 	for (i = 0; i < ARRAY_SIZE(fair_cells); i++)
 		fair_cell(&fair_cells[i]);
 	printf("1..%u\n# %u passed, %u failed\n", n_tests, n_tests - n_failed, n_failed);

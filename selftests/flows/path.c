@@ -45,10 +45,17 @@ static struct pkt pop(struct path *w)
 	return top;
 }
 
-/* The data of all flows share the link; ACKs come back unhindered. */
-static bool through_link(struct path *w, struct flow *f, u32 len, u64 *at_us)
+static void mark(struct flow *f, struct pkt *k)
 {
-	u64 now_ns = w->now_us * 1000;
+	k->g.ecn = XTCP_ECN_CE;
+	f->marks++;
+}
+
+/* The data of all flows share the link; ACKs come back unhindered. */
+static bool through_link(struct path *w, struct flow *f, u32 len, struct pkt *k)
+{
+	bool ect = k->g.ecn == XTCP_ECN_ECT0;
+	u64 now_ns = w->now_us * 1000, queue;
 
 	f->data_segs++;
 	if (w->gaps.mean) {
@@ -56,19 +63,30 @@ static bool through_link(struct path *w, struct flow *f, u32 len, u64 *at_us)
 			w->lose_at = gap_next(&w->gaps);
 		if (f->data_segs >= w->lose_at) {
 			w->lose_at += gap_next(&w->gaps);
-			return false;
+			if (!w->mark || !ect)
+				return false;
+			mark(f, k);
 		}
 	}
 	if (!w->rate)
 		return true;
 	if (w->busy_ns < now_ns)
 		w->busy_ns = now_ns;
-	if ((w->busy_ns - now_ns) * w->rate / 1000000000 > w->queue_bytes) {
+	queue = (w->busy_ns - now_ns) * w->rate / 1000000000;
+	if (queue > w->queue_bytes) {
 		f->queue_drops++;
 		return false;
 	}
+	/* as CoDel does: one tells it, and it takes a while to see what that has brought */
+	if (w->mark_bytes && queue > w->mark_bytes && ect &&
+	    w->now_us - w->marked_us > 4 * w->rtt_us) {
+		w->marked_us = w->now_us;
+		mark(f, k);
+	}
+	w->queue_sum += (w->busy_ns - now_ns) * w->rate / 1e9;
+	w->queue_n++;
 	w->busy_ns += (u64)len * 1000000000 / w->rate;
-	*at_us = w->busy_ns / 1000;
+	k->at_us = w->busy_ns / 1000;
 	return true;
 }
 
@@ -79,7 +97,7 @@ static void transmit(struct end *from, const struct xtcp_seg *g)
 	struct pkt k = { .at_us = w->now_us, .order = ++w->order, .to = &f->e[!from->side],
 			 .g = *g };
 
-	if (g->len && !through_link(w, f, g->len + WIRE - MSS, &k.at_us))
+	if (g->len && !through_link(w, f, g->len + WIRE - MSS, &k))
 		return;
 	k.at_us += w->rtt_us / 2 + f->delay_us;
 	if (g->len && w->jitter_us)
@@ -102,7 +120,7 @@ static void prep(struct end *e)
 {
 	e->t.rcv_full = RCVBUF;
 	e->t.rcv_free = RCVBUF;
-	while (xtcp_pool_hungry(&e->t)) {
+	while (xtcp_pool_hungry(&e->t, XTCP_POOL_WANT)) {
 		struct xtcp_rng *r = calloc(1, sizeof(*r));
 
 		if (!r)
@@ -128,7 +146,8 @@ static void carry_out(struct end *e)
 	prep(e);
 	while (xtcp_output_next(&e->t, now_us, &x)) {
 		struct xtcp_seg g = { .seq = x.seq, .ack = x.ack, .len = x.len, .wnd = x.wnd,
-				      .flags = x.flags, .segs = 1, .mss = x.len };
+				      .flags = x.flags, .segs = 1, .mss = x.len,
+				      .ecn = x.ect ? XTCP_ECN_ECT0 : XTCP_ECN_NOT };
 
 		xtcp_opts_parse(x.opt, x.optlen, x.flags & XTCP_SYN, &g.opt);
 		transmit(e, &g);
@@ -212,6 +231,7 @@ static void end_init(struct path *w, struct flow *f, u8 side)
 	e->side = side;
 	params_default(&e->p);
 	e->p.tcp_moderate_rcvbuf = 0;
+	e->p.tcp_ecn = w->mark || w->mark_bytes;
 	xtcp_tcb_init(&e->t, &e->p, false);
 	e->t.cc = f->cc;
 	e->t.adv_mss = MSS + 12;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Bulk transfers of the real core over one bottleneck in virtual time: a rate, a
- * drop-tail queue, a round-trip time, and each n-th data segment of a flow lost.
+ * drop-tail queue, a round-trip time, and each n-th data segment of a flow lost, or
+ * marked (RFC 3168).
  */
 #ifndef XTCP_FLOWS_PATH_H
 #define XTCP_FLOWS_PATH_H
@@ -41,7 +42,7 @@ struct flow {
 	u64 start_us;
 	u32 delay_us;			/* more than the path's, each way */
 	u64 data_segs;			/* passed or lost */
-	u64 queue_drops;
+	u64 queue_drops, marks;
 	u64 acked;			/* bytes */
 	u64 cwnd_sum, cwnd_n;		/* seen at ACKs */
 	u64 burst_us, gap_us;		/* it sends for so long, then pauses; 0: always */
@@ -58,7 +59,11 @@ struct path {
 	u32 rtt_us;
 	u64 rate;			/* bytes per second, 0: no limit */
 	u64 queue_bytes;
+	u64 mark_bytes;			/* a longer queue marks one in 4 rtt, 0: none does */
+	u64 marked_us;			/* when it last did */
+	bool mark;			/* what would be lost by gaps is marked */
 	u64 busy_ns;			/* the link is busy until then */
+	double queue_sum, queue_n;	/* bytes that each segment found before it */
 	struct gaps gaps;
 	u64 lose_at;			/* the data segment to lose */
 	struct rnd r;

@@ -56,7 +56,12 @@ static void call_send(struct fz_conn *c, struct fz_in *in)
 	/* what sendmsg() has waited for, and what the send buffer bounds */
 	if (c->t.fin_queued || !c->t.syn_acked || c->t.write_seq - c->t.s.snd_una > 1u << 20)
 		return;
-	xtcp_user_send(&c->t, n, how & 1, how & 2, c->now_us, &c->v);
+	if (how & 4) {
+		memset(&c->v, 0, sizeof(c->v));
+		xtcp_user_hold(&c->t, n, c->now_us);
+	} else {
+		xtcp_user_send(&c->t, n, how & 1, how & 2, c->now_us, &c->v);
+	}
 	fz_conn_execute(c, NULL);
 }
 

@@ -59,6 +59,7 @@ static const struct { int name, lo, hi; bool zero; } own_opts[] = {
 	{ XTCP_TIMEWAIT_MS, -1, 86400000 }, { XTCP_CONNECT_TIMEOUT_MS, 0, 2147483647 },
 	{ XTCP_INIT_RTO_MS, 10, 60000, true }, { XTCP_ORPHAN_RETRIES, -1, 255 },
 	{ XTCP_SYNCOOKIES, -1, 2 }, { XTCP_ABORT_ON_OVERFLOW, -1, 1 },
+	{ XTCP_ZEROCOPY, 0, 1 },
 };
 
 /* What getsockopt() would say; 0 for what is not in the block. */

@@ -66,7 +66,7 @@ static void check_synack(const struct xtcp_rq *rq, u16 adv_mss, u64 now_us)
 	xtcp_rq_synack(rq, adv_mss, now_us, &r);
 	FZ_NEED(r.optlen <= XTCP_MAX_OPT && !xtcp_opts_parse(r.opt, r.optlen, true, &o));
 	FZ_NEED(r.seq == rq->iss && r.ack == rq->rcv_nxt && r.wnd == rq->rcv_wnd);
-	FZ_NEED(r.flags == (XTCP_SYN | XTCP_ACK) && o.mss == adv_mss);
+	FZ_NEED(r.flags == (XTCP_SYN | XTCP_ACK | (rq->ecn_ok ? XTCP_ECE : 0)) && o.mss == adv_mss);
 	FZ_NEED(o.has_ts == rq->ts_ok && o.sack_ok == rq->sack_ok);
 	FZ_NEED(o.has_wscale == rq->wscale_ok && o.wscale == rq->rcv_wscale);
 	FZ_NEED(!rq->ts_ok || o.tsecr == rq->ts_recent);

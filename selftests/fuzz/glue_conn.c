@@ -16,9 +16,9 @@ static bool fails(u8 pattern, u8 *turn)
 	return pattern >> ((*turn)++ & 7) & 1;
 }
 
-static void pool_fill(struct fz_conn *c)
+static void pool_fill(struct fz_conn *c, unsigned int want)
 {
-	while (xtcp_pool_hungry(&c->t) && !fails(c->starve, &c->n_alloc)) {
+	while (xtcp_pool_hungry(&c->t, want) && !fails(c->starve, &c->n_alloc)) {
 		struct xtcp_rng *r = malloc(sizeof(*r));
 
 		if (!r)
@@ -155,14 +155,16 @@ static void check_xmit(struct fz_conn *c, const struct xtcp_xmit *x)
 {
 	const struct xtcp_tcb *t = &c->t;
 	u32 end = x->seq + x->len + !!(x->flags & (XTCP_SYN | XTCP_FIN));
+	/* a probe of the path's MTU is longer than other segments */
+	u32 one = max_t(u32, t->mss_now, x->mtu_probe ? t->mss_cap : 0);
 
 	FZ_NEED(x->optlen <= XTCP_MAX_OPT && x->optlen % 4 == 0);
 	FZ_NEED(!x->len || seq_geq(x->seq, t->s.snd_una));
 	FZ_NEED(!x->len || seq_leq(x->seq + x->len, t->write_seq));
 	FZ_NEED(!(x->flags & XTCP_FIN) || x->seq + x->len == t->write_seq);
 	FZ_NEED(!(x->flags & XTCP_ACK) || x->ack == t->s.rcv_nxt);
-	FZ_NEED(x->len <= max_t(u32, t->gso_max, t->mss_now));
-	FZ_NEED(x->gso_size || x->len <= t->mss_now);
+	FZ_NEED(x->len <= max_t(u32, t->gso_max, one));
+	FZ_NEED(x->gso_size || x->len <= one);
 	FZ_NEED(x->gso_size < 65535u && DIV_ROUND_UP(x->len, max_t(u32, x->gso_size, 1)) <= 65535);
 	switch ((enum xtcp_xmit_kind)x->kind) {
 	case XTCP_X_NEW:
@@ -183,13 +185,17 @@ static void check_xmit(struct fz_conn *c, const struct xtcp_xmit *x)
 static void output(struct fz_conn *c)
 {
 	struct xtcp_xmit x;
-	unsigned int n = 0;
+	/* each byte once again and once for the first time, and a few segments without one */
+	u32 n = 0, most = 2 * (c->t.write_seq - c->t.s.snd_una) + 16;
 
 	fz_conn_prep(c);
 	while (xtcp_output_next(&c->t, c->now_us, &x)) {
-		FZ_NEED(++n < 5000);
+		FZ_NEED(++n < most);
 		check_xmit(c, &x);
-		if (fails(c->lossy, &c->n_xmit)) {
+		if (fails(c->lossy, &c->n_xmit) &&
+		    !(x.seq & 1 && xtcp_output_refused(&c->t, &x, c->now_us))) {
+			if (c->t.refused)
+				continue;
 			xtcp_output_failed(&c->t, c->now_us);
 			return;
 		}
@@ -207,7 +213,7 @@ void fz_conn_prep(struct fz_conn *c)
 
 	c->t.rcv_full = c->rcvbuf;
 	c->t.rcv_free = c->rcvbuf > used ? c->rcvbuf - used : 0;
-	pool_fill(c);
+	pool_fill(c, XTCP_POOL_LEAST);
 }
 
 static void acked(struct fz_conn *c)
@@ -292,6 +298,7 @@ void fz_conn_arrives(struct fz_conn *c, const struct xtcp_seg *g)
 		return;
 	}
 	fz_conn_prep(c);
+	pool_fill(c, xtcp_pool_want(g));
 	xtcp_segment_arrives(&c->t, g, c->now_us, &c->v);
 	fz_conn_execute(c, g);
 }

@@ -287,6 +287,7 @@ DIFF(receive_timeout)
 	FAILS(t, recv(fd[1], buf, 8, 0), EAGAIN);
 	TRUE(t, now_s() - start >= 0.08);
 	IS(t, send(fd[0], "abc", 3, 0), 3);
+	await(fd[1], POLLIN);
 	IS(t, recv(fd[1], buf, 8, MSG_WAITALL), 3);
 	start = now_s();
 	FAILS(t, recv(fd[1], buf, 8, MSG_WAITALL), EAGAIN);

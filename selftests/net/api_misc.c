@@ -360,7 +360,8 @@ DIFF(info_values)
 	while (i.tcpi_unacked && poll(NULL, 0, 1) == 0);
 	/* The SYN may be counted in. */
 	TRUE(t, i.tcpi_bytes_acked - sizeof(buf) <= 1);
-	TRUE(t, i.tcpi_bytes_sent == sizeof(buf));
+	/* a slow machine may send some of it twice */
+	TRUE(t, i.tcpi_bytes_sent - i.tcpi_bytes_retrans == sizeof(buf));
 	IS(t, i.tcpi_notsent_bytes, 0);
 	TRUE(t, i.tcpi_data_segs_out >= 2 && i.tcpi_segs_out >= i.tcpi_data_segs_out);
 	TRUE(t, i.tcpi_last_data_sent < 60000);

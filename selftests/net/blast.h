@@ -16,23 +16,11 @@
 #ifndef BLAST_H
 #define BLAST_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-#define TH_FIN	0x01
-#define TH_SYN	0x02
-#define TH_RST	0x04
-#define TH_PSH	0x08
-#define TH_ACK	0x10
-#define TH_URG	0x20
+#include "packet.h"
 
 /* Last bytes of addresses in 10.99.0.0/24 and fd99::/64. */
 #define HOST_A		1
@@ -103,11 +91,9 @@ void __attribute__((format(printf, 1, 2), noreturn)) blast_die(const char *fmt, 
 /* blast_wire.c */
 u32 rnd(u32 n);			/* 0 ... n - 1; 0 means 2^32 */
 bool one_in(u32 n);
+/* an address of ours and a port; returns its length */
+socklen_t wire_address(struct sockaddr_in6 *a, bool v6, u8 host, u16 port);
 void wire_init(void);
-void wire_put16(u8 *p, u32 v);
-void wire_put32(u8 *p, u32 v);
-u32 wire_get16(const u8 *p);
-u32 wire_get32(const u8 *p);
 void wire_send(int host, const struct seg *s);
 void wire_icmp(int host, const u8 *quoted, int len, bool v6);
 void wire_pass(int host, const u8 *pkt, int len);

@@ -143,23 +143,6 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static socklen_t server_address(struct sockaddr_in6 *a, bool v6)
-{
-	struct sockaddr_in *a4 = (void *)a;
-
-	memset(a, 0, sizeof(*a));
-	if (v6) {
-		a->sin6_family = AF_INET6;
-		inet_pton(AF_INET6, "fd99::1", &a->sin6_addr);
-		a->sin6_port = htons(PORT_GOOD);
-		return sizeof(*a);
-	}
-	a4->sin_family = AF_INET;
-	inet_pton(AF_INET, "10.99.0.1", &a4->sin_addr);
-	a4->sin_port = htons(PORT_GOOD);
-	return sizeof(*a4);
-}
-
 static int good_socket(bool v6)
 {
 	int fd = socket(AF_XTCP, SOCK_STREAM | SOCK_CLOEXEC,
@@ -194,7 +177,7 @@ static bool transfer(const struct kind *k, struct order *o)
 {
 	int fd = good_socket(k->v6);
 	struct sockaddr_in6 a;
-	socklen_t len = server_address(&a, k->v6);
+	socklen_t len = wire_address(&a, k->v6, HOST_A, PORT_GOOD);
 	bool good = false;
 
 	o->put = 1 + o->seed % 60000;
@@ -256,7 +239,7 @@ void good_init(void)
 
 	for (v = 0; v < 2; v++) {
 		fd = good_socket(v);
-		len = server_address(&a, v);
+		len = wire_address(&a, v, HOST_A, PORT_GOOD);
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (bind(fd, (void *)&a, len) || listen(fd, 256))
 			blast_die("server: %s", strerror(errno));
@@ -523,7 +506,7 @@ static void shoot_icmp(const struct track *t)
 
 	memcpy(quote, t->quote, sizeof(quote));
 	if (one_in(2))
-		wire_put32(quote + hl + 4, rnd(0));
+		put32(quote + hl + 4, rnd(0));
 	wire_icmp(HOST_A, quote, sizeof(quote), t->v6);
 }
 

@@ -48,20 +48,20 @@ static int put_option(u8 *o, u32 seq, u32 ack)
 	for (i = 2; i < len; i++)
 		o[i] = rnd(256);
 	if (kinds[k] == 2 && one_in(2))
-		wire_put16(o + 2, rnd(3) * (one_in(2) ? 1 : 48));
+		put16(o + 2, rnd(3) * (one_in(2) ? 1 : 48));
 	if (kinds[k] == 3)
 		o[2] = one_in(2) ? 14 + rnd(4) : rnd(256);
 	if (kinds[k] == 8 && one_in(2)) {
-		wire_put32(o + 2, value());
-		wire_put32(o + 6, value());
+		put32(o + 2, value());
+		put32(o + 6, value());
 	}
 	for (i = 2; kinds[k] == 5 && i + 8 <= len; i += 8) {
-		wire_put32(o + i, ack + edge(65535));
-		wire_put32(o + i + 4, one_in(3) ? ack + edge(65535) :
-			   wire_get32(o + i) + rnd(3000));
+		put32(o + i, ack + edge(65535));
+		put32(o + i + 4, one_in(3) ? ack + edge(65535) :
+			   get32(o + i) + rnd(3000));
 	}
 	if (kinds[k] == 5 && one_in(8))
-		wire_put32(o + 2, seq);
+		put32(o + 2, seq);
 	return len;
 }
 

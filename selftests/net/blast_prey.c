@@ -57,24 +57,6 @@ static int listeners[2][2];			/* by cookies, IPv6 */
 static unsigned long n_reached[ARRAY_SIZE(scenes)], n_missed[ARRAY_SIZE(scenes)];
 static int last_missed = -1;
 
-static socklen_t sock_address(struct sockaddr_in6 *a, bool v6, u8 host, u16 port)
-{
-	struct sockaddr_in *a4 = (void *)a;
-
-	memset(a, 0, sizeof(*a));
-	if (v6) {
-		a->sin6_family = AF_INET6;
-		inet_pton(AF_INET6, "fd99::", &a->sin6_addr);
-		a->sin6_addr.s6_addr[15] = host;
-		a->sin6_port = htons(port);
-		return sizeof(*a);
-	}
-	a4->sin_family = AF_INET;
-	a4->sin_addr.s_addr = htonl(0x0a630000 | host);
-	a4->sin_port = htons(port);
-	return sizeof(*a4);
-}
-
 static int sut_socket(bool v6)
 {
 	int fd = socket(AF_XTCP, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -89,7 +71,7 @@ static int sut_listener(bool v6, u16 port, int cookies)
 {
 	int fd = sut_socket(v6), one = 1;
 	struct sockaddr_in6 a;
-	socklen_t len = sock_address(&a, v6, HOST_A, port);
+	socklen_t len = wire_address(&a, v6, HOST_A, port);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (setsockopt(fd, SOL_XTCP, XTCP_SYNCOOKIES, &cookies, sizeof(cookies)) ||
@@ -208,7 +190,7 @@ static bool open_passive(struct prey *p, bool whole)
 static bool open_active(struct prey *p)
 {
 	struct sockaddr_in6 a;
-	socklen_t len = sock_address(&a, p->v6, p->host, p->port);
+	socklen_t len = wire_address(&a, p->v6, p->host, p->port);
 
 	p->fd = sut_socket(p->v6);
 	if (!connect(p->fd, (void *)&a, len) || errno != EINPROGRESS)
@@ -361,14 +343,14 @@ static void prey_icmp(struct prey *p)
 		quote[39] = p->host;
 	} else {
 		quote[0] = 0x45;
-		wire_put16(quote + 2, 40);
+		put16(quote + 2, 40);
 		quote[9] = IPPROTO_TCP;
-		wire_put32(quote + 12, 0x0a630000 | HOST_A);
-		wire_put32(quote + 16, 0x0a630000 | p->host);
+		put32(quote + 12, 0x0a630000 | HOST_A);
+		put32(quote + 16, 0x0a630000 | p->host);
 	}
-	wire_put16(quote + hl, p->sut_port);
-	wire_put16(quote + hl + 2, p->port);
-	wire_put32(quote + hl + 4, one_in(3) ? rnd(0) : p->sut_nxt - rnd(3000));
+	put16(quote + hl, p->sut_port);
+	put16(quote + hl + 2, p->port);
+	put32(quote + hl + 4, one_in(3) ? rnd(0) : p->sut_nxt - rnd(3000));
 	quote[hl + 12] = 0x50;
 	if (one_in(8))
 		quote[rnd(hl)] = rnd(256);

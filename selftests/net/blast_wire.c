@@ -43,28 +43,6 @@ bool one_in(u32 n)
 	return !rnd(n);
 }
 
-void wire_put16(u8 *p, u32 v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-void wire_put32(u8 *p, u32 v)
-{
-	wire_put16(p, v >> 16);
-	wire_put16(p + 2, v);
-}
-
-u32 wire_get16(const u8 *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-u32 wire_get32(const u8 *p)
-{
-	return wire_get16(p) << 16 | wire_get16(p + 2);
-}
-
 /* ---- devices */
 
 static void sysctl(const char *name, const char *value)
@@ -79,7 +57,7 @@ static void sysctl(const char *name, const char *value)
 	close(fd);
 }
 
-static void address(struct sockaddr_in6 *a, bool v6, u8 host)
+socklen_t wire_address(struct sockaddr_in6 *a, bool v6, u8 host, u16 port)
 {
 	struct sockaddr_in *a4 = (void *)a;
 
@@ -88,10 +66,13 @@ static void address(struct sockaddr_in6 *a, bool v6, u8 host)
 		a->sin6_family = AF_INET6;
 		inet_pton(AF_INET6, "fd99::", &a->sin6_addr);
 		a->sin6_addr.s6_addr[15] = host;
-	} else {
-		a4->sin_family = AF_INET;
-		a4->sin_addr.s_addr = htonl(0x0a630000 | host);
+		a->sin6_port = htons(port);
+		return sizeof(*a);
 	}
+	a4->sin_family = AF_INET;
+	a4->sin_addr.s_addr = htonl(0x0a630000 | host);
+	a4->sin_port = htons(port);
+	return sizeof(*a4);
 }
 
 /* An IPv6 address comes into use by a worker, which tells nobody. */
@@ -107,7 +88,7 @@ static void wait_usable(u8 host)
 
 		s = socket(AF_INET6, SOCK_DGRAM, 0);
 		p.fd = s;
-		address(&a, true, host);
+		wire_address(&a, true, host, 0);
 		good = s >= 0 && !bind(s, (void *)&a, len) &&
 		       !getsockname(s, (void *)&a, &len) && !connect(s, (void *)&a, len) &&
 		       send(s, "", 1, 0) == 1 && poll(&p, 1, 20) == 1 && p.revents == POLLIN;
@@ -137,7 +118,7 @@ static void if_addresses(const char *name, u8 host)
 
 	if_up(s, "lo");
 	strcpy(ifr.ifr_name, name);
-	address(&a, false, host);
+	wire_address(&a, false, host, 0);
 	memcpy(&ifr.ifr_addr, &a, sizeof(ifr.ifr_addr));
 	if (ioctl(s, SIOCSIFADDR, &ifr))
 		blast_die("address of %s: %s", name, strerror(errno));
@@ -145,7 +126,7 @@ static void if_addresses(const char *name, u8 host)
 	if (ioctl(s, SIOCSIFNETMASK, &ifr))
 		blast_die("netmask of %s: %s", name, strerror(errno));
 	if_up(s, name);
-	address(&a, true, host);
+	wire_address(&a, true, host, 0);
 	r6.addr = a.sin6_addr;
 	r6.prefixlen = 64;
 	r6.ifindex = if_nametoindex(name);
@@ -195,17 +176,6 @@ void wire_init(void)
 
 /* ---- checksums */
 
-static u32 sum16(u32 sum, const u8 *p, int len)
-{
-	for (; len > 1; p += 2, len -= 2)
-		sum += p[0] << 8 | p[1];
-	if (len)
-		sum += p[0] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 /* @l4: the transport's part, @len bytes; addresses from the IP header @ip. */
 static u16 l4_sum(const u8 *ip, bool v6, int proto, const u8 *l4, int len)
 {
@@ -222,8 +192,8 @@ static int put_ip(u8 *ip, const struct seg *s, int proto, int payload)
 
 	if (s->v6) {
 		memset(ip, 0, 40);
-		wire_put32(ip, 0x60000000 | s->tos << 20);
-		wire_put16(ip + 4, payload);
+		put32(ip, 0x60000000 | s->tos << 20);
+		put16(ip + 4, payload);
 		ip[6] = proto;
 		ip[7] = s->ttl;
 		ip[8] = 0xfd;
@@ -236,13 +206,13 @@ static int put_ip(u8 *ip, const struct seg *s, int proto, int payload)
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
 	ip[1] = s->tos;
-	wire_put16(ip + 2, 20 + payload);
-	wire_put16(ip + 4, ++id);
+	put16(ip + 2, 20 + payload);
+	put16(ip + 4, ++id);
 	ip[8] = s->ttl;
 	ip[9] = proto;
-	wire_put32(ip + 12, 0x0a630000 | s->src);
-	wire_put32(ip + 16, 0x0a630000 | s->dst);
-	wire_put16(ip + 10, (u16)~sum16(0, ip, 20));
+	put32(ip + 12, 0x0a630000 | s->src);
+	put32(ip + 16, 0x0a630000 | s->dst);
+	put16(ip + 10, (u16)~sum16(0, ip, 20));
 	return 20;
 }
 
@@ -263,17 +233,17 @@ static int put_tcp(u8 *th, const struct seg *s, const u8 *ip)
 	memset(th, 0, 20 + ol);
 	memcpy(th + 20, s->opt, s->opt_len);
 	memcpy(th + 20 + ol, pattern, s->len);
-	wire_put16(th, s->sport);
-	wire_put16(th + 2, s->dport);
-	wire_put32(th + 4, s->seq);
-	wire_put32(th + 8, s->ack);
-	wire_put16(th + 12, (s->doff < 0 ? 5 + ol / 4 : s->doff) << 12 | (s->flags & 0xfff));
-	wire_put16(th + 14, s->win);
-	wire_put16(th + 18, s->urg);
+	put16(th, s->sport);
+	put16(th + 2, s->dport);
+	put32(th + 4, s->seq);
+	put32(th + 8, s->ack);
+	put16(th + 12, (s->doff < 0 ? 5 + ol / 4 : s->doff) << 12 | (s->flags & 0xfff));
+	put16(th + 14, s->win);
+	put16(th + 18, s->urg);
 	if (s->cut >= 0 && s->cut < len)
 		len = s->cut;
 	if (len >= 18)
-		wire_put16(th + 16, l4_sum(ip, s->v6, IPPROTO_TCP, th, len) ^ s->csum_xor);
+		put16(th + 16, l4_sum(ip, s->v6, IPPROTO_TCP, th, len) ^ s->csum_xor);
 	return len;
 }
 
@@ -288,15 +258,15 @@ static void send_fragment(int host, const struct seg *s, const u8 *l4, int off, 
 		hl = put_ip(pkt, s, 44, 8 + len);
 		pkt[40] = IPPROTO_TCP;
 		pkt[41] = 0;
-		wire_put16(pkt + 42, off | more);
-		wire_put32(pkt + 44, id);
+		put16(pkt + 42, off | more);
+		put32(pkt + 44, id);
 		hl += 8;
 	} else {
 		hl = put_ip(pkt, s, IPPROTO_TCP, len);
-		wire_put16(pkt + 4, id);
-		wire_put16(pkt + 6, off / 8 | (more ? 0x2000 : 0));
-		wire_put16(pkt + 10, 0);
-		wire_put16(pkt + 10, (u16)~sum16(0, pkt, 20));
+		put16(pkt + 4, id);
+		put16(pkt + 6, off / 8 | (more ? 0x2000 : 0));
+		put16(pkt + 10, 0);
+		put16(pkt + 10, (u16)~sum16(0, pkt, 20));
 	}
 	memcpy(pkt + hl, l4 + off, len);
 	wire_pass(host, pkt, hl + len);
@@ -352,8 +322,8 @@ static void send_extended(int host, const struct seg *s, const u8 *l4, int len)
 			pkt[21] = rnd(extra + 2);
 			pkt[22] = rnd(256);
 		}
-		wire_put16(pkt + 10, 0);
-		wire_put16(pkt + 10, (u16)~sum16(0, pkt, 20 + extra));
+		put16(pkt + 10, 0);
+		put16(pkt + 10, (u16)~sum16(0, pkt, 20 + extra));
 		hl = 20 + extra;
 	}
 	memcpy(pkt + hl, l4, len);
@@ -414,9 +384,9 @@ void wire_icmp(int host, const u8 *quoted, int len, bool v6)
 	ic[1] = one_in(8) ? rnd(256) : rnd(16);
 	if (!v6 && one_in(3))
 		ic[1] = 4;		/* frag needed */
-	wire_put32(ic + 4, one_in(4) ? rnd(0) : rnd(1600));
+	put32(ic + 4, one_in(4) ? rnd(0) : rnd(1600));
 	memcpy(ic + 8, quoted, len);
-	wire_put16(ic + 2, v6 ? l4_sum(pkt, true, IPPROTO_ICMPV6, ic, 8 + len) :
+	put16(ic + 2, v6 ? l4_sum(pkt, true, IPPROTO_ICMPV6, ic, 8 + len) :
 			   (u16)~sum16(0, ic, 8 + len));
 	blast.sent++;
 	wire_pass(host, pkt, hl + 8 + len);
@@ -425,8 +395,8 @@ void wire_icmp(int host, const u8 *quoted, int len, bool v6)
 int seg_opt_ts(u8 *o, u32 val, u32 ecr)
 {
 	memcpy(o, "\1\1\10\12", 4);
-	wire_put32(o + 4, val);
-	wire_put32(o + 8, ecr);
+	put32(o + 4, val);
+	put32(o + 8, ecr);
 	return 12;
 }
 
@@ -449,7 +419,7 @@ static void hear_options(struct heard *h, const u8 *o, int len)
 			h->ws = o[2];
 		} else if (*o == 8 && ol == 10) {
 			h->ts = true;
-			h->tsval = wire_get32(o + 2);
+			h->tsval = get32(o + 2);
 		}
 		o += ol;
 		len -= ol;
@@ -479,12 +449,12 @@ static bool hear_segment(struct heard *h, const u8 *pkt, int len)
 		blast_die("the stack sent %d bytes, the MTU is 1500", len);
 	h->src = h->v6 ? pkt[23] : pkt[15];
 	h->dst = h->v6 ? pkt[39] : pkt[19];
-	h->sport = wire_get16(th);
-	h->dport = wire_get16(th + 2);
-	h->seq = wire_get32(th + 4);
-	h->ack = wire_get32(th + 8);
+	h->sport = get16(th);
+	h->dport = get16(th + 2);
+	h->seq = get32(th + 4);
+	h->ack = get32(th + 8);
 	h->flags = th[13];
-	h->win = wire_get16(th + 14);
+	h->win = get16(th + 14);
 	h->end = h->seq + (len - hl - doff) + !!(h->flags & TH_SYN) + !!(h->flags & TH_FIN);
 	h->ws = -1;
 	h->ts = false;

@@ -28,12 +28,22 @@ static void write_sysctl(const char *path, const char *value)
 /* Where AF_XTCP's defaults differ on purpose, kernel TCP is set to them. */
 static void level_defaults(void)
 {
+	static const struct {
+		const char *rmem, *wmem;
+	} families[] = {
+		{ "/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_wmem" },
+		{ "/proc/sys/net/xtcp/tcp_rmem", "/proc/sys/net/xtcp/tcp_wmem" },
+	};
+	unsigned int i;
+
 	/* 63 s of SYN retransmission, as documented everywhere (SEEDS D-1) */
 	write_sysctl("/proc/sys/net/ipv4/tcp_syn_retries", "5");
 	write_sysctl("/proc/sys/net/ipv4/tcp_syn_linear_timeouts", "0");
-	/* The machine may have been tuned; these are the kernel's defaults. */
-	write_sysctl("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 6291456");
-	write_sysctl("/proc/sys/net/ipv4/tcp_wmem", "4096 16384 4194304");
+	/* The machine may have been tuned, or be small; these are the defaults of a large one. */
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		write_sysctl(families[i].rmem, "4096 131072 6291456");
+		write_sysctl(families[i].wmem, "4096 16384 4194304");
+	}
 }
 
 /* A netns of our own: ports, addresses and counters start from nothing. */

@@ -123,6 +123,15 @@ void fill(char *buf, size_t len, unsigned int seed);
 unsigned long long hash(const void *data, size_t len, unsigned long long h);
 #define HASH_INIT	0xcbf29ce484222325ULL
 
+/* What inflow_read(), a thread, has got from fd when it ends. */
+struct inflow {
+	int fd;
+	size_t want, done;	/* want 0: until the end */
+	unsigned long long hash;
+};
+
+void *inflow_read(void *inflow);
+
 /* Use once per file, before the scenarios, with kselftest_harness.h included. */
 #define DIFF_FIXTURE()							\
 	FIXTURE(diff) { int unused; };					\

@@ -28,6 +28,9 @@ while read -r knob program pattern; do
 	if [ "$program" = raw ]; then
 		files=(selftests/net/raw_t_*.c)
 		tests=$raw
+	elif [ "$program" = job ]; then
+		files=(selftests/vm/jobs/*.sh)
+		tests=$(sed -nE 's/^run ([a-z0-9_]+) .*/\1/p' "${files[@]}")
 	else
 		files=("selftests/net/$program.c")
 		tests=$(sed -nE 's/^(DIFF\(|TEST_F\([a-z_]+, |TEST\()([a-z0-9_]+)\).*/\2/p' "${files[@]}")

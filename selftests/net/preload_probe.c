@@ -53,6 +53,20 @@ static int by_dlsym(void)
 	return libc && fn ? fn(AF_INET, SOCK_STREAM, 0) : -1;
 }
 
+/* SO_ZEROCOPY, by whichever name: a program may always ask for it where TCP has it. */
+static void say_zerocopy(const char *name, int domain)
+{
+	int fd = socket(domain, SOCK_STREAM, 0), on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on)))
+		printf("%s %s\n", name, strerrorname_np(errno));
+	else
+		printf("%s yes\n", name);
+	if (fd >= 0)
+		close(fd);
+	fflush(stdout);
+}
+
 static void all_cases(const char *self)
 {
 	pthread_t th[8];
@@ -70,6 +84,9 @@ static void all_cases(const char *self)
 	say("seqpacket", socket(AF_UNIX, SOCK_SEQPACKET, 0));
 	say("wild", socket(AF_INET, SOCK_STREAM, 200));
 	say("dlsym", by_dlsym());
+	say_zerocopy("zerocopy", AF_INET);
+	say_zerocopy("zerocopy6", AF_INET6);
+	say_zerocopy("zerocopy-unix", AF_UNIX);
 	for (i = 0; i < 8; i++)
 		pthread_create(&th[i], NULL, in_thread, NULL);
 	for (i = 0; i < 8; i++) {

@@ -19,7 +19,8 @@ wanted()
 	local p=$1
 
 	printf '%s\n' "inet $p " "inet6 $p " "tcp $p " "tcp6 $p " "flags $p nonblockcloexec" \
-		"udp 17 " "udp6 17 " "unix 0 " "seqpacket 0 " "wild EPROTONOSUPPORT" "dlsym $p "
+		"udp 17 " "udp6 17 " "unix 0 " "seqpacket 0 " "wild EPROTONOSUPPORT" "dlsym $p " \
+		"zerocopy yes" "zerocopy6 yes" "zerocopy-unix EOPNOTSUPP"
 	for _ in 1 2 3 4 5 6 7 8; do
 		echo "thread $p "
 	done

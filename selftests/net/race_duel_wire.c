@@ -180,11 +180,13 @@ static void close_children(void)
 		close(a.children[--a.n_children]);
 }
 
-/* Of however many ACKs there is one child, and nothing more in the queue. */
+/* Of however many ACKs there is one child, and nothing more in the queue; and no RST. */
 static void check_one_child(unsigned int round)
 {
 	int fd;
 
+	if (wire_has(&a.w, TH_RST))
+		strange("a good segment got a RST");
 	if (!a.n_children && await(a.lfd, POLLIN, "the child"))
 		act_accept(round);
 	fd = accept4(a.lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -210,6 +212,19 @@ static void check_child_data(unsigned int round)
 			strange("%zd bytes \"%.20s\" came with the third segment", n, buf);
 	}
 	check_one_child(round);
+}
+
+/* The request is found, and has become a child before it is held. */
+static void begin_matched(void)
+{
+	begin();
+	race_focus("FLOW_MATCHED", "1000");
+}
+
+static void end_matched(void)
+{
+	race_focus(NULL, NULL);
+	end();
 }
 
 /* RST or not: a child at most. */
@@ -418,6 +433,8 @@ const struct duel wire_duels[] = {
 	  { act_third, act_accept, act_third, act_third }, check_one_child, end },
 	{ "two third segments with data and accept()", 120, begin, setup_syn,
 	  { act_third_data, act_accept, act_third_data, act_syn }, check_child_data, end },
+	{ "two third segments, the request gone when it is held", 120, begin_matched, setup_syn,
+	  { act_third_data, act_third, act_third_data, act_third }, check_child_data, end_matched },
 	{ "SYN again, third segment, RST", 150, begin, setup_syn,
 	  { act_syn, act_third, act_rst, act_accept }, check_children, end },
 	{ "third segment and RST against the request's last timeout", 40, begin_expiring,

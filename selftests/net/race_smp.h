@@ -86,6 +86,8 @@ void wire_fresh(struct wire *w, int sut_port);	/* another port of the peer's */
 void wire_tx(const struct wire *w, int flags, uint32_t seq, uint32_t ack, int len);
 /* until the sut sends such a segment to this port; fills sut_isn for SYNs */
 bool wire_await(struct wire *w, int flags);
+/* has the sut sent such a segment to this port? Takes all that is there */
+bool wire_has(const struct wire *w, int flags);
 void wire_flush(void);
 struct sockaddr_in wire_addr(const struct wire *w);
 int wire_listen(int *port, int backlog);

@@ -130,6 +130,25 @@ void wire_flush(void)
 		;
 }
 
+/* Are these @n bytes a segment to that port with (all of) such flags? */
+static bool is_segment(const struct wire *w, const struct packet *p, ssize_t n, int flags)
+{
+	return n >= (ssize_t)(sizeof(*p) - sizeof(p->data)) && p->ip.version == 4 &&
+	       p->ip.protocol == IPPROTO_TCP && p->tcp.dest == htons(w->port) &&
+	       (p->tcp.flags & flags) == flags;
+}
+
+bool wire_has(const struct wire *w, int flags)
+{
+	struct packet p;
+	bool has = false;
+	ssize_t n;
+
+	while ((n = read(tun, &p, sizeof(p))) > 0)
+		has |= is_segment(w, &p, n, flags);
+	return has;
+}
+
 bool wire_await(struct wire *w, int flags)
 {
 	struct pollfd pfd = { .fd = tun, .events = POLLIN };
@@ -140,9 +159,7 @@ bool wire_await(struct wire *w, int flags)
 		n = read(tun, &p, sizeof(p));
 		if (n < 0 && poll(&pfd, 1, PATIENCE_MS) != 1)
 			break;
-		if (n < (ssize_t)(sizeof(p) - sizeof(p.data)) || p.ip.version != 4 ||
-		    p.ip.protocol != IPPROTO_TCP || p.tcp.dest != htons(w->port) ||
-		    (p.tcp.flags & flags) != flags)
+		if (!is_segment(w, &p, n, flags))
 			continue;
 		if (p.tcp.flags & TH_SYN) {
 			w->sut_isn = ntohl(p.tcp.seq);

@@ -49,6 +49,7 @@ void raw_register(struct raw_test *t)
 static void on_alarm(int sig)
 {
 	(void)sig;
+	raw_log_pause(false);
 	raw_log("FAILED: not finished after %d s", timeout_s);
 	raw_log_dump();
 	raw_exit(1);

@@ -3,9 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +37,7 @@ static int n_pending;
 static char log_buf[256 * 1024];
 static size_t log_len;
 static u64 log_start_us;
+static bool log_off;
 
 u64 raw_now_us(void)
 {
@@ -42,13 +47,18 @@ u64 raw_now_us(void)
 	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
+void raw_log_pause(bool pause)
+{
+	log_off = pause;
+}
+
 void raw_log(const char *fmt, ...)
 {
 	size_t room = sizeof(log_buf) - log_len;
 	va_list ap;
 	int n;
 
-	if (room < 200)
+	if (room < 200 || log_off)
 		return;
 	n = snprintf(log_buf + log_len, room, "# %9.3f ",
 		     (raw_now_us() - log_start_us) / 1000.0);
@@ -83,8 +93,10 @@ void raw_fail(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	raw_log("FAILED %s:%d: %s", file, line, msg);
 	raw_log_dump();
+	/* not by way of the log, which may be full */
+	dprintf(STDOUT_FILENO, "# %9.3f FAILED %s:%d: %s\n",
+		(raw_now_us() - log_start_us) / 1000.0, file, line, msg);
 	raw_exit(1);
 }
 
@@ -240,6 +252,17 @@ void raw_set_mtu(int mtu)
 	raw.mtu = mtu;
 }
 
+void raw_gso_off(void)
+{
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ethtool_value off = { .cmd = ETHTOOL_SGSO };
+	struct ifreq ifr = { .ifr_data = (void *)&off };
+
+	strcpy(ifr.ifr_name, "raw0");
+	CHECK(ioctl(s, SIOCETHTOOL, &ifr) == 0);
+	close(s);
+}
+
 void raw_init(void)
 {
 	struct ifreq ifr = { 0 };
@@ -249,46 +272,13 @@ void raw_init(void)
 	if (raw.tun < 0)
 		FAIL("/dev/net/tun: %m");
 	strcpy(ifr.ifr_name, "raw0");
-	ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
+	ifr.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
 	if (ioctl(raw.tun, TUNSETIFF, &ifr) < 0)
 		FAIL("TUNSETIFF: %m");
 	set_if("raw0");
 }
 
 /* ---- checksums */
-
-static u32 sum16(u32 sum, const u8 *p, int len)
-{
-	for (; len > 1; p += 2, len -= 2)
-		sum += p[0] << 8 | p[1];
-	if (len)
-		sum += p[0] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static void put16(u8 *p, u32 v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-static void put32(u8 *p, u32 v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static u32 get16(const u8 *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static u32 get32(const u8 *p)
-{
-	return get16(p) << 16 | get16(p + 2);
-}
 
 /* The transport checksum of a packet of len bytes with the field as it is. */
 static u16 l4_sum(const u8 *ip, int len)
@@ -311,13 +301,14 @@ int raw_verify(const u8 *ip, int len)
 
 /* ---- building */
 
-static int put_ip(u8 *ip, int proto, int l4_len)
+static int put_ip(u8 *ip, int proto, int l4_len, u8 tos)
 {
 	static u16 id;
 
 	if (raw.v6) {
 		memset(ip, 0, 40);
-		ip[0] = 0x60;
+		ip[0] = 0x60 | tos >> 4;
+		ip[1] = tos << 4;
 		put16(ip + 4, l4_len);
 		ip[6] = proto;
 		ip[7] = 64;
@@ -329,6 +320,7 @@ static int put_ip(u8 *ip, int proto, int l4_len)
 	}
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
+	ip[1] = tos;
 	put16(ip + 2, 20 + l4_len);
 	put16(ip + 4, ++id);
 	ip[6] = 0x40;
@@ -384,7 +376,10 @@ static int put_options(u8 *o, const struct segment *seg)
 
 static void tun_write(const u8 *pkt, int len)
 {
-	if (write(raw.tun, pkt, len) != len)
+	struct virtio_net_hdr vh = { .hdr_len = raw.linear < len ? raw.linear : len };
+	struct iovec v[] = { { &vh, sizeof(vh) }, { (void *)pkt, len } };
+
+	if (writev(raw.tun, v, 2) != (int)sizeof(vh) + len)
 		FAIL("writing %d bytes to the device: %m", len);
 }
 
@@ -406,7 +401,7 @@ void raw_send_segment(const struct segment *seg)
 	put16(th + 18, seg->urg);
 	if (seg->len)
 		memcpy(th + 20 + ol, seg->data, seg->len);
-	put_ip(pkt, IPPROTO_TCP, 20 + ol + seg->len);
+	put_ip(pkt, IPPROTO_TCP, 20 + ol + seg->len, seg->tos);
 	put16(th + 16, l4_sum(pkt, hl + 20 + ol + seg->len));
 	if (seg->bad_csum)
 		put16(th + 16, get16(th + 16) ^ 0x5555);
@@ -439,7 +434,7 @@ void raw_send_icmp(const struct segment *about, int type4, int code4,
 	else
 		put16(ic + 6, mtu);
 	memcpy(ic + 8, about->ip, quote);
-	put_ip(pkt, raw.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 8 + quote);
+	put_ip(pkt, raw.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 8 + quote, 0);
 	if (raw.v6)
 		put16(ic + 2, l4_sum(pkt, hl + 8 + quote));
 	else
@@ -569,11 +564,13 @@ struct segment *raw_recv_segment(u16 sut_port, u16 peer_port, int timeout_ms)
 
 	for (;;) {
 		struct pollfd pfd = { .fd = raw.tun, .events = POLLIN };
+		struct virtio_net_hdr vh;
+		struct iovec v[] = { { &vh, sizeof(vh) }, { pkt, sizeof(pkt) } };
 		struct segment *seg;
 		int n, left;
 
-		while ((n = read(raw.tun, pkt, sizeof(pkt))) > 0) {
-			seg = parse(pkt, n);
+		while ((n = readv(raw.tun, v, 2)) > 0) {
+			seg = parse(pkt, n - sizeof(vh));
 			if (!seg)
 				continue;
 			if (n_pending == MAX_PENDING)

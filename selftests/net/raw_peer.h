@@ -12,7 +12,7 @@
  *	peer_rx(p, 1000, "SA ack=1 mss=1460");
  *	peer_tx(p, "A");
  *
- * The first word is the flags, letters of "FSRPAU" or "-" for none; in
+ * The first word is the flags, letters of "FSRPAUEC" (E is ECE, C is CWR) or "-" for none; in
  * peer_rx() P is compared only if it is asked for. Then name=value:
  *
  *	seq=N ack=N		relative to the sender's / the other end's ISN;
@@ -23,6 +23,7 @@
  *	sackok ts nots nomss nows nosackok nosack
  *	tsval=N ecr=N		absolute
  *	sack=L-R		relative, may repeat, in order
+ *	ecn=N			the ECN field of the IP header: 2 ECT(0), 3 CE
  *	badcsum doff=N sport=N dport=N		tx only: wrong on purpose
  *	skip			rx only: pass over pure ACKs before it
  */
@@ -31,21 +32,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-#define TH_FIN	0x01
-#define TH_SYN	0x02
-#define TH_RST	0x04
-#define TH_PSH	0x08
-#define TH_ACK	0x10
-#define TH_URG	0x20
+#include "packet.h"
 
 #define OPT_MSS		0x01
 #define OPT_WS		0x02
@@ -89,6 +77,7 @@ struct raw_env {
 	int tun, mtu;
 	int slack_ms;		/* tolerance for late timers on slow machines */
 	u8 spoof;		/* last byte of the peer's address, 0: its own */
+	int linear;		/* what we send has so many bytes in its skb's head, 0: all */
 	bool virt;		/* computing takes no time here, waiting costs none */
 };
 
@@ -97,12 +86,16 @@ extern struct raw_env raw;
 /* ---- raw_peer.c: device, packets, log */
 void raw_init(void);
 void raw_set_mtu(int mtu);
+/* GSO of the device off, as "ethtool -K raw0 gso off". */
+void raw_gso_off(void);
 void raw_send_segment(const struct segment *seg);
 struct segment *raw_recv_segment(u16 sut_port, u16 peer_port, int timeout_ms);
 void raw_send_icmp(const struct segment *about, int type4, int code4,
 		   int type6, int code6, u32 mtu);
 void raw_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void raw_log_dump(void);
+/* while thousands of segments come and go */
+void raw_log_pause(bool pause);
 u64 raw_now_us(void);
 void raw_log_segment(const char *dir, const struct segment *seg);
 /* 0 if the TCP (and IPv4) checksums of a whole packet are right */
@@ -176,6 +169,8 @@ int sut_state(struct peer *p);
 void sut_wait_state(struct peer *p, int state, int timeout_ms);
 /* a counter by its nstat name; -1 if there is no such */
 long sut_mib(const char *name);
+/* objects in use of a slab cache, of all namespaces; -1: no such file or cache */
+long sut_slab_objects(const char *name);
 /* number of rows of /proc/net/tcp or xtcp in a state */
 int sut_count_state(int state);
 

@@ -7,7 +7,7 @@
 
 #include "raw_peer.h"
 
-#define FLAG_LETTERS "FSRPAU"
+#define FLAG_LETTERS "FSRPAUEC"
 
 /* Payload byte at stream offset off: what both directions carry. */
 u8 raw_pattern(u32 off)
@@ -114,6 +114,8 @@ static void tx_word(struct peer *p, struct segment *seg, const struct word *w)
 	} else if (is(w, "sack")) {
 		seg->sack[seg->n_sack].l = p->sut_isn + (u32)w->val;
 		seg->sack[seg->n_sack++].r = p->sut_isn + (u32)w->val2;
+	} else if (is(w, "ecn")) {
+		seg->tos = w->val;
 	} else if (is(w, "badcsum")) {
 		seg->bad_csum = true;
 	} else if (is(w, "doff")) {
@@ -231,6 +233,8 @@ static const char *rx_word(struct peer *p, const struct segment *seg,
 		return has(seg, OPT_TS, true) ?: compare(w, seg->tsecr);
 	if (is(w, "sack"))
 		return rx_sack(p, seg, w, (*n_sack)++);
+	if (is(w, "ecn"))
+		return compare(w, seg->tos & 3);
 	if (is(w, "sackok"))
 		return has(seg, OPT_SACKOK, true);
 	if (is(w, "ts"))
@@ -300,7 +304,7 @@ struct segment *peer_rx_any(struct peer *p, int timeout_ms)
 
 static bool pure_ack(const struct segment *seg)
 {
-	return !seg->len && (seg->flags & 0x3f) == TH_ACK;
+	return !seg->len && (seg->flags & ~TH_ECE) == TH_ACK;
 }
 
 /**
@@ -328,7 +332,7 @@ struct segment *peer_rx(struct peer *p, int timeout_ms, const char *fmt, ...)
 	skip = strstr(line, " skip");
 	word = strtok_r(line, " ", &save);
 	flags = parse_flags(word);
-	mask = flags & TH_PSH ? 0x3f : 0x3f & ~TH_PSH;
+	mask = flags & TH_PSH ? 0xff : 0xff & ~TH_PSH;
 	do {
 		seg = peer_rx_any(p, timeout_ms + raw.slack_ms);
 		if (!seg)

@@ -358,3 +358,19 @@ long sut_mib(const char *name)
 	v = find_counter("/proc/net/netstat", name);
 	return v >= 0 ? v : find_counter("/proc/net/snmp", name);
 }
+
+/* Objects in use of a slab cache, -1: no such file or cache. */
+long sut_slab_objects(const char *name)
+{
+	char line[256], found[64];
+	long n = -1, active;
+	FILE *f = fopen("/proc/slabinfo", "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %ld", found, &active) == 2 && !strcmp(found, name))
+			n = active;
+	fclose(f);
+	return n;
+}

@@ -132,6 +132,54 @@ RAW_TEST(ack_rides_on_data, "1-8 RFC 9293 3.8.6.3", T_BOTH)
 	peer_rx_none(p, 100);
 }
 
+RAW_TEST(ack_unread, "RFC 5681 4.2", T_BOTH)
+{
+	int i, zero = 0, lowat = 20000;
+
+	/*
+	 * What nobody reads narrows the window: an ACK could not let more come, and
+	 * waits for the reader, whose call sends it
+	 */
+	open_passive(p, "mss=1460 ws=7");
+	CHECK(!setsockopt(p->fd, IPPROTO_TCP, TCP_QUICKACK, &zero, sizeof(zero)));
+	for (i = 0; i < 4; i++)
+		peer_tx(p, "A len=1000");
+	peer_rx_none(p, 20);
+	sut_read(p, 4000);
+	peer_rx(p, 10, "A ack=4001");
+	/* a reader that waits for more than that will not call */
+	CHECK(!setsockopt(p->fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat)));
+	for (i = 0; i < 4; i++)
+		peer_tx(p, "A len=1000");
+	peer_rx(p, 10, "A ack=6001");
+	peer_rx(p, 10, "A ack=8001");
+}
+
+/*
+ * The end of what the peer's user wrote: a peer whose window is odd in segments may
+ * have to wait for this ACK (Linux since 6.6 and 6.1.57).
+ */
+RAW_TEST(ack_pushed_when_read, "RFC 9293 3.8.6.3", T_BOTH)
+{
+	int i;
+
+	open_passive(p, "mss=1460 ws=7");
+	/* the first ones are acknowledged at once */
+	for (i = 0; i < 60; i++) {
+		peer_tx(p, "A len=1000");
+		sut_read(p, 1000);
+	}
+	while (peer_rx_any(p, 100))
+		;
+	peer_tx(p, "A len=1000");
+	sut_read(p, 1000);
+	peer_rx_none(p, 20);
+	peer_rx(p, 100, "A ack=61001");
+	peer_tx(p, "PA len=1000");
+	sut_read(p, 1000);
+	peer_rx(p, 10, "A ack=62001");
+}
+
 RAW_TEST(ack_every_second_segment, "RFC 5681 4.2", T_BOTH)
 {
 	int i, acks = 0, last = 0;
@@ -216,6 +264,32 @@ RAW_TEST(msg_more, "MSG_MORE", T_BOTH)
 	peer_rx_none(p, 50);
 	sut_write(p, 10);
 	peer_rx(p, 500, "PA seq=1 len=13");
+}
+
+/* The last of segments that were cut from one carries PSH (Linux 5.5). */
+static void burst_is_pushed(struct peer *p)
+{
+	int i;
+
+	open_passive(p, "mss=1000");
+	sut_write(p, 20000);
+	peer_rx(p, 500, "A seq=1 len=1000");
+	CHECK(!(p->last->flags & TH_PSH));
+	for (i = 1; i < 9; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
+	peer_rx(p, 500, "PA seq=9001 len=1000");
+	peer_rx_none(p, 50);
+}
+
+RAW_TEST(burst_pushed, "Linux 051ba67447de", T_BOTH)
+{
+	burst_is_pushed(p);
+}
+
+RAW_TEST(burst_pushed_gso_off, "sk_setup_caps()", T_BOTH)
+{
+	raw_gso_off();
+	burst_is_pushed(p);
 }
 
 RAW_TEST(send_window_respected, "RFC 9293 3.8.6", T_BOTH)
@@ -354,4 +428,20 @@ RAW_TEST(shrunk_window, "RFC 9293 3.8.6 (MUST-34)", T_BOTH)
 	sut_write(p, 100);
 	peer_tx(p, "A ack=2001 win=5000");
 	peer_rx(p, 500, "A len=100 seq=2001 skip");
+}
+
+/* Out of order and in pages; then its first half comes again. The memory is accounted for. */
+RAW_TEST(pages_overlap, "RFC 9293 3.10.7.4", T_BOTH)
+{
+	int i;
+
+	raw.linear = 60;
+	open_passive(p, "mss=1460");
+	for (i = 0; i < 2; i++) {
+		peer_tx(p, "A seq=%d len=8000", 9000 * i + 1001);
+		peer_rx(p, 500, "A ack=%d len=0", 9000 * i + 1);
+		peer_tx(p, "A seq=%d len=5000", 9000 * i + 1);
+		peer_rx(p, 500, "A ack=%d len=0", 9000 * (i + 1) + 1);
+		sut_read(p, 9000);
+	}
 }

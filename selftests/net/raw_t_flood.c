@@ -113,25 +113,9 @@ RAW_TEST(flood_denied, "0-8 4-50", T_BOTH)
 	peer_rx_none(&q, 200);
 }
 
-/* Objects in use of a slab cache, -1: no such file or cache. */
-static long slab_objects(const char *name)
-{
-	char line[256], found[64];
-	long n = -1, active;
-	FILE *f = fopen("/proc/slabinfo", "r");
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %ld", found, &active) == 2 && !strcmp(found, name))
-			n = active;
-	fclose(f);
-	return n;
-}
-
 RAW_TEST(flood_stateless, "3-1 4-57 4-58", T_XTCP)
 {
-	long before = slab_objects("xtcp_req"), in_place;
+	long before = sut_slab_objects("xtcp_req"), in_place;
 	int i, answered = 0, n = 5000;
 
 	need_cookies("2");
@@ -146,7 +130,7 @@ RAW_TEST(flood_stateless, "3-1 4-57 4-58", T_XTCP)
 	in_place = sut_mib("SyncookiesInPlace");
 	CHECK_EQ(in_place, n);
 	/* other tests may run meanwhile: some, but not thousands */
-	CHECK(before < 0 || slab_objects("xtcp_req") < before + n / 2);
+	CHECK(before < 0 || sut_slab_objects("xtcp_req") < before + n / 2);
 	honest(p);
 }
 

@@ -2,14 +2,13 @@
 /* Each knob changes what it says: those that no other test turns. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "raw_peer.h"
+#include "raw_info.h"
 
 RAW_TEST(knob_keepalive, "4-111 4-112 4-116 3-15", T_BOTH)
 {
@@ -72,6 +71,32 @@ RAW_TEST(knob_rto_min, "RFC 6298 2.4 D-17 1-19", T_XTCP)
 	t0 = p->last->at_us;
 	rexmits(p, 1, 1500);
 	CHECK_MS((p->last->at_us - t0) / 1000, 1000, 1200);
+}
+
+/* The path becomes longer, and after a while the least RTT does, too. */
+RAW_TEST(knob_min_rtt_wlen, "tcp_min_rtt_wlen", T_BOTH)
+{
+	u64 until;
+
+	sut_sysctl("tcp_min_rtt_wlen", "2");
+	open_passive(p, "mss=1000");
+	sut_write(p, 10);
+	peer_rx(p, 500, "PA len=10");
+	peer_tx(p, "A");
+	CHECK(raw_info(p->fd).tcpi_min_rtt < 50000);
+	sut_write(p, 10);
+	peer_rx(p, 500, "PA len=10");
+	peer_rx_none(p, 100);
+	peer_tx(p, "A");
+	CHECK(raw_info(p->fd).tcpi_min_rtt < 50000);
+	until = raw_now_us() + 3 * 1000 * 1000;
+	while (raw_now_us() < until) {
+		sut_write(p, 10);
+		peer_rx(p, 500, "PA len=10");
+		peer_rx_none(p, 100);
+		peer_tx(p, "A");
+	}
+	CHECK(raw_info(p->fd).tcpi_min_rtt >= 90000);
 }
 
 RAW_TEST(knob_rto_max, "RFC 6298 2.5", T_XTCP)

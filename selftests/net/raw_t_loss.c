@@ -253,3 +253,50 @@ RAW_TEST(keepalive_rebooted, "4-115", T_BOTH)
 	peer_tx(p, "R seq=1");
 	CHECK_EQ(sut_read_errno(p, 500), ECONNRESET);
 }
+
+/*
+ * While nobody reads what the SUT has sent it is still on its way, and the same
+ * bytes are in the send queue. Nothing that happens there may change it.
+ */
+RAW_TEST(resent_while_on_its_way, "RFC 9293 3.8.1", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_write(p, 300);
+	peer_tx(p, "A seq=1 ack=1 len=10");
+	CHECK(poll(NULL, 0, 1000) == 0);
+	peer_rx(p, 100, "A seq=1 ack=1 len=300");
+	while (peer_rx_any(p, 100) && !p->last->len)
+		;
+	CHECK(p->last);
+	CHECK_EQ(p->last->seq - p->sut_isn, 1);
+	CHECK_EQ(p->last->ack - p->isn, 11);
+	CHECK_EQ(p->last->len, 300);
+}
+
+RAW_TEST(acked_while_on_its_way, "RFC 9293 3.8.1", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_write(p, 300);
+	peer_tx(p, "A ack=101");
+	CHECK_EQ(sut_state(p), ST_ESTABLISHED);
+	peer_rx(p, 100, "A seq=1 ack=1 len=300");
+	peer_rx(p, 1500, "A seq=101 len=200");
+	peer_tx(p, "A ack=301");
+	sut_write(p, 100);
+	peer_rx(p, 100, "A seq=301 len=100");
+}
+
+RAW_TEST(written_while_on_its_way, "RFC 9293 3.8.1", T_BOTH)
+{
+	int i;
+
+	open_passive(p, "mss=1000");
+	sut_opt(p->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	for (i = 0; i < 3; i++)
+		sut_write(p, 300);
+	for (i = 0; i < 3; i++)
+		peer_rx(p, 100, "A seq=%d len=300", 1 + 300 * i);
+	/* what goes again now may span two of them */
+	peer_rx(p, 1500, "A len>299");
+	peer_tx(p, "A ack=901");
+}

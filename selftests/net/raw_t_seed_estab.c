@@ -2,14 +2,22 @@
 /* Established: numbers, header, order, damage, and who may disturb it. */
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "raw_addr.h"
 #include "raw_peer.h"
+
+#ifndef TCP_RTO_MIN_US
+#define TCP_RTO_MIN_US	45
+#endif
 
 static int ip_header(void)
 {
@@ -231,18 +239,54 @@ RAW_TEST(rto_follows_rtt, "D-17 1-19", T_BOTH)
 	free(first);
 }
 
-RAW_TEST(rto_min_is_a_knob, "D-17", T_XTCP)
+static void one_timeout(struct peer *p, int min_ms, int max_ms)
 {
 	struct segment *first;
 
-	sut_sysctl("tcp_rto_min_us", "50000");
 	open_passive(p, "mss=1000");
 	sut_write(p, 10);
 	peer_rx(p, 500, "PA seq=1 len=10");
 	first = peer_keep(p);
-	peer_rx(p, 500, "PA seq=1 len=10");
-	CHECK_MS(seg_gap_ms(first, p->last), 45, 90);
+	peer_rx(p, 1000, "PA seq=1 len=10");
+	CHECK_MS(seg_gap_ms(first, p->last), min_ms, max_ms);
 	free(first);
+}
+
+RAW_TEST(rto_min_is_a_knob, "D-17", T_XTCP)
+{
+	sut_sysctl("tcp_rto_min_us", "50000");
+	one_timeout(p, 45, 90);
+}
+
+static void route_rto_min(const char *value)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "ip -%d route add %s dev raw0 rto_min %s", raw.v6 ? 6 : 4,
+		 raw.v6 ? PEER_ADDR6 : PEER_ADDR4, value);
+	CHECK(!system(cmd));
+}
+
+RAW_TEST(rto_min_of_the_route, "D-17 RFC 6298 2.4", T_BOTH)
+{
+	route_rto_min("50ms");
+	one_timeout(p, 45, 110);
+}
+
+/* The user's, which a child inherits, before the namespace's; but a route's goes first. */
+RAW_TEST(rto_min_of_the_socket, "D-17 RFC 6298 2.4", T_XTCP)
+{
+	sut_listen(p, 8);
+	sut_opt(p->lfd, IPPROTO_TCP, TCP_RTO_MIN_US, 60000);
+	one_timeout(p, 55, 110);
+}
+
+RAW_TEST(rto_min_route_goes_first, "D-17 RFC 6298 2.4", T_XTCP)
+{
+	route_rto_min("400ms");
+	sut_listen(p, 8);
+	sut_opt(p->lfd, IPPROTO_TCP, TCP_RTO_MIN_US, 60000);
+	one_timeout(p, 395, 480);
 }
 
 /* ---- RFC 5961 */

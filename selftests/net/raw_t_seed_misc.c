@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 #include <unistd.h>
 
 #include "raw_addr.h"
-#include "raw_peer.h"
+#include "raw_info.h"
 
 union addr {
 	struct sockaddr sa;
@@ -345,30 +344,19 @@ RAW_TEST(fin_nobody_waits_for, "4-108", T_BOTH)
 	close(ep);
 }
 
-static struct tcp_info info_of(int fd)
-{
-	struct tcp_info ti;
-	socklen_t len = sizeof(ti);
-
-	memset(&ti, 0, sizeof(ti));
-	CHECK(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len));
-	CHECK(len >= 104);
-	return ti;
-}
-
 RAW_TEST(info_shows_connection, "4-7 4-16", T_BOTH)
 {
 	struct tcp_info ti;
 
 	/* socket, numbers and window in one place, from closed to closed */
 	p->fd = sut_socket();
-	CHECK_EQ(info_of(p->fd).tcpi_state, ST_CLOSE);
+	CHECK_EQ(raw_info(p->fd).tcpi_state, ST_CLOSE);
 	sut_connect(p);
-	CHECK_EQ(info_of(p->fd).tcpi_state, ST_SYN_SENT);
+	CHECK_EQ(raw_info(p->fd).tcpi_state, ST_SYN_SENT);
 	peer_rx(p, 500, "S");
 	peer_tx(p, "SA ack=1 mss=1000 sackok ws=7 win=30000");
 	peer_rx(p, 500, "A");
-	ti = info_of(p->fd);
+	ti = raw_info(p->fd);
 	CHECK_EQ(ti.tcpi_state, ST_ESTABLISHED);
 	CHECK_EQ(ti.tcpi_snd_mss, 1000);
 	CHECK_EQ(ti.tcpi_snd_wscale, 7);
@@ -378,21 +366,21 @@ RAW_TEST(info_shows_connection, "4-7 4-16", T_BOTH)
 	sut_write(p, 2500);
 	peer_rx(p, 500, "A seq=1 len=1000");
 	peer_rx(p, 500, "A seq=1001 len=1000");
-	ti = info_of(p->fd);
+	ti = raw_info(p->fd);
 	CHECK(ti.tcpi_unacked >= 2);
 	peer_tx(p, "A ack=2001");
 	while (p->sut_nxt != p->sut_isn + 2501)
 		CHECK(peer_rx_any(p, 500));
 	peer_tx(p, "PA ack=2501 len=700");
 	sut_read(p, 700);
-	ti = info_of(p->fd);
+	ti = raw_info(p->fd);
 	CHECK_EQ(ti.tcpi_unacked, 0);
 	CHECK_RANGE(ti.tcpi_bytes_acked, 2500, 2501);
 	CHECK_EQ(ti.tcpi_bytes_received, 700);
 	peer_tx(p, "FA");
-	CHECK_EQ(info_of(p->fd).tcpi_state, ST_CLOSE_WAIT);
+	CHECK_EQ(raw_info(p->fd).tcpi_state, ST_CLOSE_WAIT);
 	peer_tx(p, "R");
-	CHECK_EQ(info_of(p->fd).tcpi_state, ST_CLOSE);
+	CHECK_EQ(raw_info(p->fd).tcpi_state, ST_CLOSE);
 }
 
 RAW_TEST(port_kept_by_idle_connection, "1-1", T_BOTH)

@@ -3,7 +3,7 @@
 PROGS += blast
 
 BLAST_SRCS := blast.c blast_wire.c blast_mutate.c blast_prey.c blast_good.c
-$(O)/blast: $(BLAST_SRCS:%=$(SRC)/%) $(SRC)/blast.h $(TOP)/include/uapi/linux/xtcp.h | $(O)
+$(O)/blast: $(BLAST_SRCS:%=$(SRC)/%) $(SRC)/blast.h $(SRC)/packet.h $(TOP)/include/uapi/linux/xtcp.h | $(O)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 PROGS += storm

@@ -27,6 +27,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <linux/errqueue.h>
 #include <linux/xtcp.h>
 
 #include "storm.h"
@@ -173,6 +174,13 @@ static bool set_file(struct stage *g)
 	return g->file >= 0 && write(g->file, data, DATA) == DATA && set_pair(g);
 }
 
+static bool set_zerocopy(struct stage *g)
+{
+	int on = 1;
+
+	return set_pair(g) && !setsockopt(g->fd, SOL_XTCP, XTCP_ZEROCOPY, &on, sizeof(on));
+}
+
 static bool set_module(struct stage *g)
 {
 	g->file = open(module, O_RDONLY | O_CLOEXEC);
@@ -243,6 +251,11 @@ static int act_sendfile(struct stage *g)
 
 	g->sent = 0;
 	return take(g, sendfile(g->fd, g->file, &off, 30000));
+}
+
+static int act_zerocopy(struct stage *g)
+{
+	return take(g, send(g->fd, data, DATA, MSG_DONTWAIT | MSG_ZEROCOPY));
 }
 
 static int act_recv(struct stage *g)
@@ -348,6 +361,20 @@ static bool check_sent(struct stage *g)
 	return off == g->sent;
 }
 
+/* All of it arrived, and the user hears that his pages are free: the numbers from 0 on. */
+static bool check_zerocopy(struct stage *g)
+{
+	struct pollfd p = { .fd = g->fd };
+	char control[256];
+	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct sock_extended_err e;
+
+	if (!check_sent(g) || poll(&p, 1, 20000) != 1 || recvmsg(g->fd, &msg, MSG_ERRQUEUE))
+		return false;
+	memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(e));
+	return e.ee_origin == SO_EE_ORIGIN_ZEROCOPY && !e.ee_info;
+}
+
 static bool check_received(struct stage *g)
 {
 	(void)g;
@@ -398,6 +425,7 @@ static const struct scenario scenarios[] = {
 	{ "send", set_pair, act_send, check_sent, 1, EAGAIN },
 	{ "send-much", set_pair, act_send_much, check_sent, 1, EAGAIN },
 	{ "sendfile", set_file, act_sendfile, check_sent, 1, EAGAIN },
+	{ "zerocopy", set_zerocopy, act_zerocopy, check_zerocopy, 1, EAGAIN },
 	{ "recv", set_data, act_recv, check_received, 1, 0 },
 	{ "shutdown", set_pair, act_shutdown, check_end, 1, 0 },
 	{ "close", set_pair, act_close, check_end, 1, 0 },

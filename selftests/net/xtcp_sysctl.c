@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -384,6 +385,7 @@ static const struct own own[] = {
 	{ XTCP_ORPHAN_RETRIES, -1, 255, -1 },
 	{ XTCP_SYNCOOKIES, -1, 2, -1 },
 	{ XTCP_ABORT_ON_OVERFLOW, -1, 1, -1 },
+	{ XTCP_ZEROCOPY, 0, 1, 0 },
 };
 
 static int own_get(int fd, int name)
@@ -462,7 +464,7 @@ TEST_F(sysctl, congestion_control)
 	EXPECT_EQ(0, get(DIR, "tcp_congestion_control", is, sizeof(is)));
 	EXPECT_STREQ("cubic\n", is);
 	EXPECT_EQ(0, get(DIR, "tcp_available_congestion_control", is, sizeof(is)));
-	EXPECT_STREQ("reno cubic\n", is);
+	EXPECT_STREQ("reno cubic bbr\n", is);
 	EXPECT_GT(0, put(DIR, "tcp_available_congestion_control", "reno"));
 	EXPECT_EQ(0, put(DIR, "tcp_congestion_control", "reno"));
 	EXPECT_EQ(0, get(DIR, "tcp_congestion_control", is, sizeof(is)));
@@ -477,6 +479,38 @@ static int choose(int fd, const char *name)
 	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, strlen(name)) ? -errno : 0;
 }
 
+/* A child has its listener's algorithm if a user chose it, else the namespace's of the day. */
+TEST_F(sysctl, child_congestion_control)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	int i, l, s, c;
+	char is[16];
+
+	ASSERT_EQ(0, system("ip link set lo up"));
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	l = socket(AF_XTCP, SOCK_STREAM, XTCP_PROTO_IPV4);
+	ASSERT_GE(l, 0);
+	ASSERT_EQ(0, bind(l, (void *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(l, 4));
+	ASSERT_EQ(0, getsockname(l, (void *)&a, &len));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, put(DIR, "tcp_congestion_control", i == 1 ? "reno" : "cubic"));
+		if (i == 2)
+			ASSERT_EQ(0, choose(l, "bbr"));
+		s = socket(AF_XTCP, SOCK_STREAM, XTCP_PROTO_IPV4);
+		ASSERT_EQ(0, connect(s, (void *)&a, sizeof(a)));
+		c = accept(l, NULL, NULL);
+		ASSERT_GE(c, 0);
+		len = sizeof(is);
+		ASSERT_EQ(0, getsockopt(c, IPPROTO_TCP, TCP_CONGESTION, is, &len));
+		EXPECT_STREQ(i == 2 ? "bbr" : i == 1 ? "reno" : "cubic", is);
+		close(s);
+		close(c);
+	}
+	close(l);
+}
+
 /* Who has no privilege chooses among those that are allowed; the default always is. */
 TEST_F(sysctl, allowed_congestion_control)
 {
@@ -485,10 +519,10 @@ TEST_F(sysctl, allowed_congestion_control)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
-	EXPECT_STREQ("reno cubic\n", is);
+	EXPECT_STREQ("reno cubic bbr\n", is);
 	EXPECT_EQ(-ENOENT, put(DIR, "tcp_allowed_congestion_control", "reno nosuch"));
 	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
-	EXPECT_STREQ("reno cubic\n", is);
+	EXPECT_STREQ("reno cubic bbr\n", is);
 	EXPECT_EQ(0, put(DIR, "tcp_allowed_congestion_control", "reno"));
 	EXPECT_EQ(0, get(DIR, "tcp_allowed_congestion_control", is, sizeof(is)));
 	EXPECT_STREQ("reno\n", is);

@@ -24,6 +24,9 @@
  *					window is seen that the peer did not offer
  *	a deadline, soon enough		no timer is set further than its knob says, and a
  *					silent peer is given up
+ *	echoes answered once		cwnd is reduced once for all that was in flight at
+ *					the first echo of a mark; marks are echoed, ECE and
+ *					ECT go where RFC 3168 wants them (flow.c, conn.c)
  *	a reason to live		a deadline, or a program that holds the socket,
  *					and nobody waits for anything (why_alive())
  */
@@ -216,12 +219,31 @@ static void check_deadlines(struct flow *f)
 	if (t->deadline_us[XTCP_T_REXMIT] > most_us)
 		sim_fail(f->host->sim, "%s: the retransmission timer is %llu us away", f->name,
 			 t->deadline_us[XTCP_T_REXMIT] - now_us);
-	if (t->deadline_us[XTCP_T_DELACK] > now_us + 200 * MS)
+	/* it may be what the queue below has refused that is tried again then */
+	most_us = now_us + (t->out_retry && !t->ack_sched ? 500 : 200) * MS;
+	if (t->deadline_us[XTCP_T_DELACK] > most_us)
 		sim_fail(f->host->sim, "%s: the delayed ACK is %llu us away", f->name,
 			 t->deadline_us[XTCP_T_DELACK] - now_us);
 	if (t->deadline_us[XTCP_T_CORK] > now_us + 200 * MS)
 		sim_fail(f->host->sim, "%s: the cork is %llu us away", f->name,
 			 t->deadline_us[XTCP_T_CORK] - now_us);
+}
+
+/* One reduction for the peer's echoes in all that is in flight at the first of them. */
+static void check_cwr(struct flow *f)
+{
+	const struct xtcp_tcb *t = &f->t;
+	bool is = t->ca_state == XTCP_CA_CWR;
+
+	if (is && (f->ca_was != XTCP_CA_CWR || t->high_seq != f->cwr_high)) {
+		saw(f->host->sim, SEEN_SLOWED);
+		if (f->cwr_set && seq_leq(t->s.snd_una, f->cwr_high))
+			sim_fail(f->host->sim, "%s: reduced twice in a window", f->name);
+		f->cwr_set = true;
+	}
+	if (is)
+		f->cwr_high = t->high_seq;
+	f->ca_was = t->ca_state;
 }
 
 void conn_check(struct flow *f)
@@ -240,6 +262,7 @@ void conn_check(struct flow *f)
 		check_silence(f);
 		check_orphan(f);
 	}
+	check_cwr(f);
 	if (s->hostile)
 		return;
 	check_bytes_out(f);

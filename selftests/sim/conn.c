@@ -7,11 +7,11 @@
 
 /* ---- range nodes: every one is counted, allocation fails now and then */
 
-static void pool_fill(struct flow *f)
+void pool_fill(struct flow *f, unsigned int want)
 {
 	struct sim *s = f->host->sim;
 
-	while (xtcp_pool_hungry(&f->t)) {
+	while (xtcp_pool_hungry(&f->t, want)) {
 		struct xtcp_rng *r;
 
 		if (!sim_alloc(s, AL_NODE))
@@ -75,7 +75,7 @@ void conn_prep(struct flow *f)
 
 	f->t.rcv_full = f->rcvbuf;
 	f->t.rcv_free = f->rcvbuf > used ? f->rcvbuf - used : 0;
-	pool_fill(f);
+	pool_fill(f, XTCP_POOL_LEAST);
 }
 
 void conn_setup(struct flow *f)
@@ -137,6 +137,12 @@ static void check_xmit(struct flow *f, const struct xtcp_xmit *x, u32 pos)
 	if (x->len > (x->gso_size ? f->t.gso_max : f->mss_cap))
 		sim_fail(s, "%s: segment of %u bytes, mss %u, gso %u", f->name, x->len,
 			 f->mss_cap, f->t.gso_max);
+	if (x->ect != (f->t.ecn_ok && x->kind == XTCP_X_NEW && x->len))
+		sim_fail(s, "%s: ECN-capable %d, kind %u, %u bytes", f->name, x->ect, x->kind,
+			 x->len);
+	if (!(x->flags & XTCP_SYN) && !(x->flags & XTCP_ECE) != !f->t.ecn_echo)
+		sim_fail(s, "%s: ECE %d, echo %d", f->name, !!(x->flags & XTCP_ECE),
+			 f->t.ecn_echo);
 	if (x->kind == XTCP_X_NEW && !(x->flags & XTCP_SYN) && seq_gt(end, f->snd_edge))
 		sim_fail(s, "%s: sends %u beyond the window", f->name, end - f->snd_edge);
 }
@@ -152,6 +158,7 @@ static struct pkt *pkt_from_xmit(struct flow *f, const struct xtcp_xmit *x)
 	k->wnd = x->wnd;
 	k->urg = x->urg;
 	k->flags = x->flags;
+	k->ecn = x->ect ? XTCP_ECN_ECT0 : XTCP_ECN_NOT;
 	k->optlen = x->optlen;
 	memcpy(k->opt, x->opt, sizeof(k->opt));
 	k->mss = x->gso_size ? x->gso_size : x->len;
@@ -173,27 +180,84 @@ static void note_snd_edge(struct flow *f)
 		f->snd_edge = edge;
 }
 
+/* By the seed: a device that takes its time and has a small queue, a rate that is kept to. */
+static void below(struct flow *f)
+{
+	struct host *h = f->host;
+	u64 seed = h->sim->seed >> 2;
+
+	f->t.held = 0;
+	f->t.dev_least = (seed + h->id) % 4 == 1 && f->dev_us > host_now(h) + MS ? ~0U : 0;
+	f->t.paced = f->t.cc->control || (seed + h->id) % 8 == 2;
+	if (f->t.paced)
+		f->t.pacing_max = 2000000;
+}
+
+static bool next_xmit(struct flow *f, struct xtcp_xmit *x)
+{
+	bool more, due = xtcp_output_more(&f->t);
+
+	below(f);
+	more = xtcp_output_next(&f->t, host_now(f->host), x);
+	if (more && !due)
+		sim_fail(f->host->sim, "%s: a segment that was not due", f->name);
+	f->wake_us = f->t.held ? host_now(f->host) + MS : 0;
+	if (more && x->len)
+		f->dev_us = max_t(u64, f->dev_us, host_now(f->host)) + 500;
+	return more;
+}
+
+/* It cannot be built or, with every other byte, the queue below drops it. Is it gone? */
+static bool send_fails(struct flow *f, const struct xtcp_xmit *x)
+{
+	struct host *h = f->host;
+	bool full = x->seq & 1, gone;
+
+	sim_note(h->sim, "%s: %s, seq %u len %u", f->name,
+		 full ? "the queue below is full" : "transmission fails", x->seq, x->len);
+	if (!full) {
+		xtcp_output_failed(&f->t, host_now(h));
+		return false;
+	}
+	gone = xtcp_output_refused(&f->t, x, host_now(h));
+	/* a reduction of our own, after which the peer's echoes count anew */
+	if (f->t.ca_state == XTCP_CA_CWR) {
+		f->ca_was = XTCP_CA_CWR;
+		f->cwr_high = f->t.high_seq;
+		f->cwr_set = true;
+	}
+	return gone;
+}
+
 static void output_loop(struct flow *f)
 {
 	struct host *h = f->host;
 	struct sim *s = h->sim;
 	struct xtcp_xmit x;
 	unsigned int n = 0;
+	struct pkt *k;
 
-	while (xtcp_output_next(&f->t, host_now(h), &x)) {
+	while (next_xmit(f, &x)) {
+		bool goes = sim_alloc(s, AL_XMIT);
+
 		if (++n > 5000)
 			sim_fail(s, "%s: segments without end", f->name);
-		if (!sim_alloc(s, AL_XMIT)) {
-			sim_note(s, "%s: transmission fails, seq %u len %u", f->name, x.seq,
-				 x.len);
-			xtcp_output_failed(&f->t, host_now(h));
+		if (!goes && !send_fails(f, &x)) {
+			if (f->t.refused)
+				continue;
 			break;
 		}
 		if (x.kind == XTCP_X_PROBE)
 			saw(s, SEEN_PROBE);
+		if (x.mtu_probe)
+			saw(s, SEEN_LARGER);
 		if (x.kind == XTCP_X_KEEP)
 			saw(s, SEEN_KEEP);
-		net_send(h, f->peer, f->lport, f->rport, pkt_from_xmit(f, &x));
+		k = pkt_from_xmit(f, &x);
+		if (goes)
+			net_send(h, f->peer, f->lport, f->rport, k);
+		else
+			free(k);
 		xtcp_output_sent(&f->t, &x, host_now(h));
 		conn_prep(f);
 	}

@@ -94,6 +94,7 @@ static void seg_from_pkt(struct host *h, const struct flow *f, const struct pkt 
 	g->wnd = k->wnd;
 	g->urg = k->urg;
 	g->flags = k->flags;
+	g->ecn = k->ecn;
 	g->segs = k->segs;
 	g->mss = k->mss;
 	if (k->len && f && f->kind == F_CONN)
@@ -223,6 +224,23 @@ static void icmp_rx(struct flow *f, const struct pkt *k)
 	conn_execute(f, NULL, &v);
 }
 
+/* RFC 3168 6.1.2, 6.1.3: a mark on what is kept is echoed, an echo of what is new answered. */
+static void conn_arrives(struct flow *f, const struct xtcp_seg *g, struct xtcp_verdict *v)
+{
+	bool echo = f->t.ecn_ok && (g->flags & (XTCP_SYN | XTCP_ECE)) == XTCP_ECE;
+	u32 una = f->t.s.snd_una;
+
+	pool_fill(f, xtcp_pool_want(g));
+	xtcp_segment_arrives(&f->t, g, host_now(f->host), v);
+	if (f->t.ecn_ok && g->ecn == XTCP_ECN_CE && !f->t.ecn_echo && v->data_len &&
+	    (v->flags & (XTCP_V_DELIVER | XTCP_V_OOO)))
+		sim_fail(f->host->sim, "%s: a mark is not echoed", f->name);
+	if (echo && f->t.syn_acked && f->t.s.snd_una != una && una != f->iss &&
+	    f->t.ca_state <= XTCP_CA_DISORDER && !f->t.ecn_cwr &&
+	    seq_gt(f->t.s.snd_una, f->t.high_seq))
+		sim_fail(f->host->sim, "%s: an echo is not answered", f->name);
+}
+
 void host_rx(struct host *h, const struct pkt *k)
 {
 	struct flow *f = flow_find(h, k->from, k->dport, k->sport);
@@ -249,7 +267,7 @@ void host_rx(struct host *h, const struct pkt *k)
 	case F_CONN:
 		f->heard_us = h->sim->now_us;
 		conn_prep(f);
-		xtcp_segment_arrives(&f->t, &g, host_now(h), &v);
+		conn_arrives(f, &g, &v);
 		conn_execute(f, k, &v);
 		break;
 	}
@@ -260,8 +278,10 @@ void host_rx(struct host *h, const struct pkt *k)
 /* By the host's clock; 0: nothing. */
 u64 flow_next_us(const struct flow *f)
 {
+	u64 due_us = xtcp_next_deadline(&f->t);
+
 	if (f->kind == F_CONN)
-		return xtcp_next_deadline(&f->t);
+		return f->wake_us && (!due_us || f->wake_us < due_us) ? f->wake_us : due_us;
 	return f->kind == F_OVER ? 0 : f->due_us;
 }
 
@@ -273,6 +293,7 @@ static void conn_timer(struct flow *f)
 	sim_note(s, "%s: timeout, rto %u us, backoff %u", f->name, f->t.rto_us, f->t.backoff);
 	if (s->n_jump && host_now(f->host) > xtcp_next_deadline(&f->t) + SEC)
 		saw(s, SEEN_JUMP);
+	f->wake_us = 0;
 	conn_prep(f);
 	f->t.no_resources = f->host->harsh && f->orphan_us && !rnd_below(&s->r, 20);
 	xtcp_timeout(&f->t, host_now(f->host), &v);

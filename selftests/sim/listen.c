@@ -47,6 +47,7 @@ static bool child_rx(struct flow *rq, const struct pkt *k, struct xtcp_seg *g)
 	if (f->kind != F_CONN)
 		return true;
 	conn_prep(f);
+	pool_fill(f, xtcp_pool_want(g));
 	xtcp_segment_arrives(&f->t, g, host_now(h), &v);
 	conn_execute(f, k, &v);
 	return true;

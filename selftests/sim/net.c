@@ -200,6 +200,11 @@ static const char *swallowed(struct sim *s, struct link *l, struct pkt *k)
 		return "[lost]";
 	if (l->narrow_us && s->now_us >= l->narrow_us && k->len &&
 	    k->len + k->optlen > l->narrow_mss) {
+		/* who looks for the path's MTU himself need not be told of it */
+		if (s->h[k->from].p.tcp_mtu_probing && !s->h[k->from].harsh) {
+			saw(s, SEEN_HOLE);
+			return "[too big, not a word]";
+		}
 		icmp_back(s, k, EMSGSIZE, l->narrow_mss);
 		return "[too big]";
 	}
@@ -222,10 +227,20 @@ static const char *swallowed(struct sim *s, struct link *l, struct pkt *k)
 	return NULL;
 }
 
+/* Mark @k? By its number and no random one, so that seeds keep their worlds. */
+static bool congested(struct sim *s, const struct link *l, struct pkt *k)
+{
+	if (k->ecn != XTCP_ECN_ECT0 || ((u32)k->order * 2654435761u >> 16) % 1000 >= l->mark_pm)
+		return false;
+	k->ecn = XTCP_ECN_CE;
+	saw(s, SEEN_MARKED);
+	return true;
+}
+
 static void transmit(struct sim *s, struct pkt *k)
 {
 	struct link *l;
-	const char *why = NULL;
+	const char *why = NULL, *mark = "";
 
 	k->order = ++s->order;
 	s->packets++;
@@ -251,8 +266,10 @@ static void transmit(struct sim *s, struct pkt *k)
 		k->at_us = link_arrival(s, l, k->len);
 		if (!k->at_us)
 			why = "[queue full]";
+		else if (congested(s, l, k))
+			mark = "[marked]";
 	}
-	ladder_pkt(s, k, why ? why : "");
+	ladder_pkt(s, k, why ? why : mark);
 	if (why)
 		free(k);
 	else
@@ -295,6 +312,8 @@ void net_send(struct host *from, u8 to, u16 lport, u16 rport, struct pkt *k)
 		c->urg = k->urg > off ? k->urg - off : 0;
 		if (!c->urg)
 			c->flags &= ~XTCP_URG;
+		if (off)
+			c->flags &= ~XTCP_CWR;
 		if (off + n < k->len)
 			c->flags &= ~(XTCP_FIN | XTCP_PSH);
 		transmit(from->sim, c);
@@ -308,7 +327,8 @@ static bool gro_match(const struct pkt *a, const struct pkt *b)
 	const u8 bad = XTCP_SYN | XTCP_FIN | XTCP_RST | XTCP_URG | XTCP_CWR;
 
 	return a->to == b->to && a->from == b->from && a->sport == b->sport &&
-	       a->dport == b->dport && !a->icmp && !b->icmp && a->len && b->len &&
+	       a->dport == b->dport && a->ecn == b->ecn && !a->icmp && !b->icmp &&
+	       a->len && b->len &&
 	       !((a->flags | b->flags) & bad) && !(a->flags & XTCP_PSH) &&
 	       b->seq == a->seq + a->len && a->ack == b->ack && b->len <= a->mss &&
 	       a->len % a->mss == 0 && a->len + b->len < 65000 && a->optlen == b->optlen &&

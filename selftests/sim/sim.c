@@ -96,8 +96,11 @@ static void check_user(struct sim *s, const struct flow *f)
 			 m ? m->u.written : 0);
 	if (!s->calm || u->rude || (m && m->u.rude) || f->met_tw || spoiled(f))
 		return;
-	/* whoever comes first to a simultaneous open finds nobody there */
-	if (f->cross && u->err && !u->connected && (!m || !m->u.connected))
+	/*
+	 * Whoever comes first to a simultaneous open finds nobody there; the RST that says so may
+	 * be overtaken by the other's SYN, and then ends what both have begun
+	 */
+	if (f->cross && u->err && (!u->connected || (m && !m->u.connected && m->u.err)))
 		return;
 	/* where cookies keep no request, a connect() may take the tuple of one */
 	if (f->cross && (f->host->cookies || s->h[f->peer].cookies))

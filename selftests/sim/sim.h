@@ -43,6 +43,7 @@ struct pkt {
 /* One direction between two hosts. */
 struct link {
 	u32 loss_pm, dup_pm, reorder_pm, corrupt_pm, trunc_pm, gro_pm, inject_pm;
+	u32 mark_pm;			/* ECN-capable packets that are marked, of 1000 */
 	u32 delay_us, jitter_us, late_us;
 	u32 rate;			/* bytes per second, 0: no limit */
 	u32 queue_us;			/* longest queue at that rate */
@@ -132,10 +133,15 @@ struct flow {
 	bool edge_set;
 	u16 syn_wnd;			/* of our SYN, when the peer's ISN is not known yet */
 	u32 snd_edge;			/* rightmost edge the peer ever offered */
+	u8 ca_was;			/* ca_state at the last check */
+	bool cwr_set;			/* an echo of ECN has reduced cwnd, at cwr_high */
+	u32 cwr_high;
 	u64 orphan_us;			/* when its program let go, 0: not yet */
 	u64 heard_us;			/* last segment of the peer */
 	u64 waits_us;			/* since when something waits for the peer, 0: nothing */
 	u64 waited_us;			/* when something did last */
+	u64 dev_us;			/* its device has work until then */
+	u64 wake_us;			/* and tells then that some is done, 0: nobody waits */
 	struct flow *mate;		/* the other end, once known */
 	struct span *held;
 	u32 n_held, cap_held;
@@ -212,7 +218,7 @@ struct sim {
 	u32 rounds, round, connects;
 	u64 progress_us;		/* when a byte was last delivered or acknowledged */
 	u64 steps, packets, bytes, users, polite, errors;
-	u32 seen;			/* mask of enum seen */
+	u64 seen;			/* mask of enum seen */
 	struct flow *flow[MAX_FLOWS];
 	u32 n_flow;
 	struct flow *over;		/* sockets closed in this round */
@@ -233,7 +239,7 @@ static inline char host_letter(u8 id)
 
 static inline void saw(struct sim *s, enum seen what)
 {
-	s->seen |= 1u << what;
+	s->seen |= 1ULL << what;
 }
 
 /* Ends the run: prints nothing here, sim.c reports and replays. */
@@ -262,6 +268,7 @@ void net_inject(struct host *to);
 void ladder_pkt(struct sim *s, const struct pkt *k, const char *what);
 
 /* conn.c */
+void pool_fill(struct flow *f, unsigned int want);
 void conn_prep(struct flow *f);
 void conn_setup(struct flow *f);
 void conn_execute(struct flow *f, const struct pkt *k, struct xtcp_verdict *v);

@@ -81,7 +81,12 @@ static void call_send(struct flow *f, u32 n, bool more, bool oob)
 	f->u.written += n;
 	if (oob)
 		f->u.oob_end = f->u.written;
-	xtcp_user_send(&f->t, n, more, oob, host_now(f->host), &v);
+	if (more && !oob && n % 4 == 0) {
+		memset(&v, 0, sizeof(v));
+		xtcp_user_hold(&f->t, n, host_now(f->host));
+	} else {
+		xtcp_user_send(&f->t, n, more, oob, host_now(f->host), &v);
+	}
 	conn_execute(f, NULL, &v);
 }
 

@@ -36,6 +36,17 @@ static void link_init(struct sim *s, struct link *l)
 	}
 }
 
+/* Routers that mark: by the seed and no random number, so that seeds keep their worlds. */
+static void marks_init(struct sim *s)
+{
+	static const u16 pm[] = { 0, 0, 5, 50, 300, 1000 };
+	u32 i, j;
+
+	for (i = 0; i < s->n_host; i++)
+		for (j = 0; j < s->n_host; j++)
+			s->link[i][j].mark_pm = pm[(s->seed / 3 + i + 2 * j) % ARRAY_SIZE(pm)];
+}
+
 /* The net falls apart and heals, several times, one way or both. */
 static void cuts_init(struct sim *s)
 {
@@ -186,6 +197,10 @@ static void host_init(struct sim *s, int id)
 	h->sim = s;
 	h->id = id;
 	pick_params(s, &h->p);
+	h->p.tcp_ecn = (s->seed >> id) % 3;
+	h->p.tcp_mtu_probing = (s->seed >> (id + 3)) % 3;
+	h->p.tcp_base_mss = s->seed % 4 ? 1024 : 512;
+	h->p.tcp_ecn_fallback = !!(s->seed % 5);
 	for (i = 0; i < sizeof(h->key); i++)
 		((u8 *)&h->key)[i] = rnd_u32(r);
 	clock_init(s, h);
@@ -406,6 +421,7 @@ void world_init(struct sim *s, u64 seed)
 	for (i = 0; i < s->n_host; i++)
 		for (j = 0; j < s->n_host; j++)
 			link_init(s, &s->link[i][j]);
+	marks_init(s);
 	for (i = 0; i < s->n_host; i++)
 		host_init(s, i);
 }

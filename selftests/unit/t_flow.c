@@ -182,6 +182,38 @@ static void cork(void)
 	u_free(&u);
 }
 
+static void hold(struct u *u, u32 n)
+{
+	u_prep(u);
+	memset(&u->v, 0, sizeof(u->v));
+	xtcp_user_hold(&u->t, n, u->now);
+	u_step(u);
+}
+
+/* Pages of a file come one by one: large segments are made of them. */
+static void held_back(void)
+{
+	struct u u;
+	u64 t0;
+
+	u_init(&u);
+	u_to(&u, XTCP_ESTABLISHED);
+	hold(&u, 2500);
+	is(u.n_out, 0, "held back: not even full segments go");
+	u_send(&u, 10);
+	ok(u.n_out == 3 && u.out[0].len == MSS && u.out[2].len == 510,
+	   "... all go with the last piece");
+	u_free(&u);
+	u_init(&u);
+	u_to(&u, XTCP_ESTABLISHED);
+	t0 = u.now;
+	hold(&u, 2500);
+	u_run(&u, 250 * MS);
+	is(u.n_out, 3, "... or without it");
+	is(u.n_out ? (u.out_us[0] - t0) / MS : 0, 200, "... after 200 ms");
+	u_free(&u);
+}
+
 static void segment_sizes(void)
 {
 	struct xtcp_opts o = { .mss = 700, .sack_ok = 1 };
@@ -226,7 +258,41 @@ void test_nagle(void)
 {
 	nagle();
 	cork();
+	held_back();
 	segment_sizes();
+}
+
+/* What nobody has read narrows the window: the ACK comes with the reading, or by the timer. */
+static void test_ack_unread(void)
+{
+	struct u u;
+	u32 i;
+
+	u_init(&u);
+	u_to(&u, XTCP_ESTABLISHED);
+	u.t.rcv_ssthresh = u.rcvbuf;
+	for (i = 0; i < 40; i++) {
+		u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, ISS + 1, MSS);
+		u_read(&u, MSS);
+	}
+	u_clear(&u);
+	for (i = 0; i < 10; i++)
+		u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, ISS + 1, MSS);
+	ok(u.n_out <= 1, "ten segments nobody reads: no ACK that could not open the window (%u)",
+	   u.n_out);
+	u_read(&u, 10 * MSS);
+	is(u.out[u.n_out ? u.n_out - 1 : 0].ack, u.t.s.rcv_nxt, "... the reader sends it");
+	u_clear(&u);
+	for (i = 0; i < 4; i++)
+		u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, ISS + 1, MSS);
+	u_run(&u, 500 * MS);
+	is(u.out[u.n_out ? u.n_out - 1 : 0].ack, u.t.s.rcv_nxt, "... or the timer");
+	u_clear(&u);
+	u.t.rcv_lowat = 60 * MSS;
+	for (i = 0; i < 10; i++)
+		u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, ISS + 1, MSS);
+	ok(u.n_out >= 5, "... or every second segment, if the reader waits for more (%u)", u.n_out);
+	u_free(&u);
 }
 
 /* RFC 9293 3.8.6.3, RFC 5681 4.2, Linux's quick-ACK mode */
@@ -272,11 +338,13 @@ void test_ack_policy(void)
 	u_to(&u, XTCP_ESTABLISHED);
 	for (i = 0; i < 100; i++) {
 		u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, ISS + 1, MSS);
+		u_read(&u, MSS);
 		u.now += 100;
 	}
 	n = u.n_out;
 	ok(n >= 50, "bulk: an ACK for every second full segment at least (%u of 100)", n);
 	u_free(&u);
+	test_ack_unread();
 	/* out of order: at once, each time (RFC 5681 4.2) */
 	u_init(&u);
 	u_to(&u, XTCP_ESTABLISHED);

@@ -17,16 +17,6 @@ static void is_times(const struct u *u, u64 t0, const char *want, const char *wh
 		printf("#   got %s\n#   want %s\n", buf, want);
 }
 
-static bool mib_has(const struct u *u, enum xtcp_mib m)
-{
-	unsigned int i;
-
-	for (i = 0; i < u->v.n_mib; i++)
-		if (u->v.mib[i] == m)
-			return true;
-	return false;
-}
-
 /* ---- SYN and SYN-ACK */
 
 /* 4-41, 4-42, 4-45, D-1, X-12: Linux's figures for each pair of knobs */
@@ -263,7 +253,7 @@ static void orphan_memory(void)
 		u_run(&u, u_deadline(&u));
 		ok(u.t.state == XTCP_CLOSE && u_answer(&u) == 'R',
 		   "no resources: reset at the next timeout (SEEDS 4-11)");
-		ok(mib_has(&u, XTCP_MIB_ABORT_ON_MEMORY), "no resources: counted");
+		ok(u_counted(&u, XTCP_MIB_ABORT_ON_MEMORY), "no resources: counted");
 		u_free(&u);
 	}
 	u_init(&u);
@@ -343,6 +333,72 @@ static void orphan_waiting(struct u *u, u8 state, enum peer peer)
 	u_step(u);
 }
 
+/* What there is to send the test takes from the core itself. */
+static void hand_over(struct u *u, u32 n)
+{
+	u_prep(u);
+	xtcp_user_send(&u->t, n, false, false, u->now, &u->v);
+	u->v.flags &= ~(u32)XTCP_V_OUTPUT;
+}
+
+static void begin(struct u *u)
+{
+	u_prep(u);
+	xtcp_open_active(&u->t, ISS, 0, u->now, &u->v);
+	u->v.flags &= ~(u32)XTCP_V_OUTPUT;
+}
+
+/* The queue below drops what we send (Linux: tcp_enter_cwr() and half a second). */
+static void refused(void)
+{
+	struct xtcp_xmit x;
+	struct u u;
+	u64 t0;
+	u32 n;
+
+	u_init(&u);
+	u_to(&u, XTCP_ESTABLISHED);
+	u.t.nodelay = 1;
+	u_send(&u, 100);
+	u_clear(&u);
+	n = u.t.cwnd;
+	hand_over(&u, 100);
+	ok(xtcp_output_next(&u.t, u.now, &x) && !xtcp_output_refused(&u.t, &x, u.now),
+	   "data that the queue below drops is not sent");
+	is(u.t.ca_state, XTCP_CA_CWR, "... but there is congestion");
+	ok(u.t.ssthresh < n, "... half the window, or so (%u of %u)", u.t.ssthresh, n);
+	is(xtcp_unsent(&u.t), 100, "... and the bytes are still to be sent");
+	u.t.ack_sched = 1;
+	u.t.ack_now = 1;
+	ok(xtcp_output_next(&u.t, u.now, &x) && x.kind == XTCP_X_ACK && !x.len,
+	   "... an ACK goes without them");
+	xtcp_output_sent(&u.t, &x, u.now);
+	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, u.t.s.snd_nxt, 0);
+	ok(u.n_out == 1 && u.out[0].len == 100, "an ACK lets it go");
+	u_free(&u);
+
+	u_init(&u);
+	u_to(&u, XTCP_ESTABLISHED);
+	hand_over(&u, 100);
+	xtcp_output_next(&u.t, u.now, &x);
+	xtcp_output_refused(&u.t, &x, u.now);
+	t0 = u.now;
+	u_clear(&u);
+	while (!u.n_out && u.now - t0 < SEC)
+		u_run(&u, 10 * MS);
+	ok(u.n_out && u.out[0].len == 100 && u.now - t0 >= 190 * MS && u.now - t0 <= 500 * MS,
+	   "nothing in flight: again after a timeout, and not at once (%llu ms)",
+	   (unsigned long long)((u.now - t0) / MS));
+	u_free(&u);
+
+	u_init(&u);
+	begin(&u);
+	ok(xtcp_output_next(&u.t, u.now, &x) && xtcp_output_refused(&u.t, &x, u.now),
+	   "a SYN that the queue below drops is lost on the way");
+	xtcp_output_sent(&u.t, &x, u.now);
+	u_free(&u);
+}
+
 static void orphans_end(void)
 {
 	static const char * const who[] = { "silent peer", "no way out", "zero window" };
@@ -377,9 +433,7 @@ static void orphans_end(void)
 	u_free(&u);
 	u_init(&u);
 	t0 = u.now;
-	u_prep(&u);
-	xtcp_open_active(&u.t, ISS, 0, u.now, &u.v);
-	u.v.flags &= ~(u32)XTCP_V_OUTPUT;
+	begin(&u);
 	xtcp_output_failed(&u.t, u.now);
 	u_step(&u);
 	pass(&u, 86400 * SEC, NO_WAY_OUT);
@@ -443,6 +497,7 @@ void test_sched(void)
 	orphan_retries();
 	orphan_rst();
 	orphan_memory();
+	refused();
 	orphans_end();
 	retries2();
 	keepalive_user_timeout();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Closing, retransmission timeouts, schedules, keepalive, ICMP errors. */
 #include "unit.h"
+#include "../../src/core/optval.h"
 
 /* Offsets of the segments sent since u_clear(), in ms from @t0; "0 1000 3000". */
 static const char *times(const struct u *u, u64 t0, char buf[256])
@@ -220,6 +221,21 @@ void test_rto(void)
 	for (i = 0; i < 200; i++)
 		exchange(&u, i & 1 ? 100 * MS : 500 * MS);
 	ok(u.t.rto_us > 700 * MS && u.t.rto_us < 3 * SEC, "jumping samples: the variance counts");
+	u_free(&u);
+	/* the least RTO: the namespace's, before it the socket's, before that the route's */
+	u_init(&u);
+	ok(!xtcp_opt_tcp(&u.t, TCP_RTO_MIN_US, 20000) && u.t.rto_min_us == 20000 &&
+	   xtcp_opt_tcp(&u.t, TCP_RTO_MIN_US, 200001) == -EINVAL &&
+	   xtcp_opt_tcp(&u.t, TCP_RTO_MIN_US, 999) == -EINVAL && u.t.rto_min_us == 20000,
+	   "TCP_RTO_MIN_US: 1000 to 200000");
+	u_open_opts(&u, NULL);
+	for (i = 0; i < 20; i++)
+		exchange(&u, 10 * MS);
+	ok(u.t.rto_us >= 29 * MS && u.t.rto_us <= 31 * MS, "a socket's own rto_min");
+	u.t.route_rto_min_ms = 400;
+	for (i = 0; i < 20; i++)
+		exchange(&u, 10 * MS);
+	ok(u.t.rto_us >= 400 * MS && u.t.rto_us <= 420 * MS, "a route's rto_min goes first");
 	u_free(&u);
 	/* Karn: no sample from a retransmitted segment; back-off stays until a new sample */
 	u_init(&u);

@@ -45,7 +45,7 @@ void u_prep(struct u *u)
 {
 	u->t.rcv_full = u->rcvbuf;
 	u->t.rcv_free = u->rcvbuf > u->unread ? u->rcvbuf - u->unread : 0;
-	while (!u->nomem && xtcp_pool_hungry(&u->t)) {
+	while (!u->nomem && xtcp_pool_hungry(&u->t, XTCP_POOL_WANT)) {
 		struct xtcp_rng *r = malloc(sizeof(*r));
 
 		if (!r)
@@ -81,6 +81,16 @@ void u_free(struct u *u)
 		node_free(u, r);
 	if (u->n_alive)
 		ok(false, "%u range nodes leaked", u->n_alive);
+}
+
+bool u_counted(const struct u *u, enum xtcp_mib m)
+{
+	unsigned int i;
+
+	for (i = 0; i < u->v.n_mib; i++)
+		if (u->v.mib[i] == m)
+			return true;
+	return false;
 }
 
 void u_clear(struct u *u)
@@ -123,6 +133,10 @@ void u_step(struct u *u)
 				u->out[u->n_out++] = x;
 			}
 			xtcp_output_sent(&u->t, &x, u->now);
+			if (!xtcp_output_more(&u->t)) {
+				xtcp_output_over(&u->t, u->now);
+				break;
+			}
 		}
 	}
 	if (v->flags & (XTCP_V_CLOSED | XTCP_V_TIMEWAIT))
@@ -365,7 +379,8 @@ int main(int argc, char **argv)
 		{ "sack_gen", test_sack_gen }, { "recovery", test_recovery }, { "rack", test_rack },
 		{ "icmp", test_icmp }, { "wheel", test_wheel },
 		{ "cookie", test_cookie },
-		{ "cc", test_cc },
+		{ "cc", test_cc }, { "ecn", test_ecn }, { "mtup", test_mtup },
+		{ "pace", test_pace },
 		{ "pair", test_pair },
 		/* last: they look at what the others did */
 		{ "edges", test_edges }, { "drops", test_drops },

@@ -47,6 +47,7 @@ void __printf(2, 3) ok(bool cond, const char *fmt, ...);
 void u_init(struct u *u);
 void u_free(struct u *u);
 void u_clear(struct u *u);
+bool u_counted(const struct u *u, enum xtcp_mib m);	/* by the last step */
 void u_step(struct u *u);		/* execute u->v: edges, output ... */
 void u_prep(struct u *u);		/* before each call into the core */
 
@@ -99,6 +100,9 @@ void test_icmp(void);
 void test_wheel(void);
 void test_cookie(void);
 void test_cc(void);
+void test_ecn(void);
+void test_mtup(void);
+void test_pace(void);
 void test_pair(void);
 
 #endif /* XTCP_UNIT_H */

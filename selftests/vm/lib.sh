@@ -209,7 +209,7 @@ vm_kernel()
 }
 
 # vm_args: the options every guest has, one per line in the array VM_ARGS.
-# Reads smp, mem, nic, dir (the run's own directory), name, append.
+# Reads smp, mem, nic, dir (the run's own directory), name, append, XTCP_VM_MACHINE.
 #
 # -cx16: QEMU 7.2's TCG corrupts guests that use cmpxchg16b.
 vm_args()
@@ -217,7 +217,7 @@ vm_args()
 	local accel
 
 	accel=$(vm_accel)
-	VM_ARGS=(-nodefaults -no-user-config -display none -no-reboot -machine pc
+	VM_ARGS=(-nodefaults -no-user-config -display none -no-reboot -machine "${XTCP_VM_MACHINE:-pc}"
 		 -name "xtcp-$name" -m "$mem" -smp "$smp"
 		 -kernel "$(vm_kernel)" -initrd "$(vm_initramfs)"
 		 -drive "file.filename=$(vm_root_image),file.driver=file,file.locking=off,if=virtio,format=raw,snapshot=on,cache=unsafe"
@@ -253,7 +253,7 @@ vm_verdict()
 {
 	local dir=$1 qemu=$2 code
 
-	if [ "$qemu" = 124 ] || [ "$qemu" = 137 ]; then
+	if [ "$qemu" = 124 ] || [ "$qemu" = 137 ] || [ -e "$dir/told" ]; then
 		echo "# $name: timed out after $timeout s; the console's end:"
 		vm_console_tail "$dir"
 		return 124

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: smp=2 timeout=120
-# uml: timeout=120
+# uml: timeout=300
 #
 # The module goes in and out, says what it is, and leaves nothing.
 . selftests/vm/guest/tap.sh

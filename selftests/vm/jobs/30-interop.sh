@@ -132,15 +132,16 @@ cable_out()
 
 	server s4 B --family "$s" --addr 10.88.0.2 --port 7004 || return
 	start=$(tx_bytes)
-	in_ns A $XFER put --family "$c" --addr 10.88.0.2 --port 7004 --size 1500000 &
+	# a slow kernel also takes its time to look at it
+	in_ns A $XFER put --family "$c" --addr 10.88.0.2 --port 7004 \
+		--size $((1500000 * ${XTCP_SLOW:-1})) &
 	pid=$!
-	while [ $(($(tx_bytes) - start)) -lt 300000 ]; do
-		kill -0 $pid || return
+	while [ $(($(tx_bytes) - start)) -lt 300000 ] && kill -0 $pid; do
 		read -r -t 0.02 <> <(:)
 	done
 	ip -n A link set va down
 	read -r -t 5 <> <(:)
-	kill -0 $pid || return
+	kill -0 $pid || status=1
 	ip -n A link set va up
 	wait $pid || status=$?
 	server_end s4 || status=$?

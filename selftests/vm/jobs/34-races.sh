@@ -9,6 +9,8 @@
 . selftests/net/interop_lib.sh
 STRESS=build/net/race_stress
 SEED=${SEED:-1}
+# A slow kernel needs longer for the same.
+LONGER=$(((${XTCP_SLOW:-1} + 3) / 4))
 
 # The socket of a killed program, or an orphan, may hold the module for a while.
 unload()
@@ -32,7 +34,7 @@ dying()
 		ip netns add R && ip -n R link set lo up || return
 		ip netns exec R sh -c 'echo 2 >/proc/sys/net/xtcp/tcp_fin_timeout
 			echo 2 >/proc/sys/net/xtcp/tcp_orphan_retries'
-		ip netns exec R $STRESS 3 $((SEED + 100 + i)) &
+		ip netns exec R $STRESS $((3 * LONGER)) $((SEED + 100 + i)) &
 		until [ "$(ip netns pids R | wc -l)" -gt 0 ]; do
 			kill -0 $! || break
 		done
@@ -49,7 +51,7 @@ churn()
 	local i
 
 	for ((i = 0; i < 5; i++)); do
-		$STRESS 2 $((SEED + 200 + i)) && unload && load_module || return
+		$STRESS $((2 * LONGER)) $((SEED + 200 + i)) && unload && load_module || return
 	done
 }
 

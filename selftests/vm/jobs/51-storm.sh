@@ -15,10 +15,7 @@ ip link add storm0 type dummy && ip addr add 10.77.7.1/24 dev storm0 && ip link 
 ip -6 addr add fd99::1/64 dev storm0 nodad
 storm()
 {
-	local status=0
-
-	build/net/storm -n "$NUMBER" -s "$SEED" -t "${LIMIT_S:-250}" >/tmp/storm 2>&1 || status=$?
-	return $status
+	build/net/storm -n "$NUMBER" -s "$SEED" -t "${LIMIT_S:-$((250 * ${XTCP_SLOW:-1}))}" >/tmp/storm 2>&1
 }
 ok "random calls come back, and did something" storm
 note "$(sed 's/^# //' /tmp/storm)"

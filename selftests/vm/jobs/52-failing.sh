@@ -34,7 +34,7 @@ load_module || exit 1
 ip link set lo up
 echo 300 >/proc/sys/net/xtcp/tcp_timewait_ms
 ok "calls: any allocation from a slab may fail" fail_nth socket bind listen connect accept \
-	send send-much sendfile recv shutdown close close-unread congestion async sysctl proc
+	send send-much sendfile zerocopy recv shutdown close close-unread congestion async sysctl proc
 ok "no object of the module is left" slab_zero 900
 ok "the module unloads" rmmod xtcp
 done_testing
