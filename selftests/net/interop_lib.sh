@@ -114,7 +114,7 @@ slab_objects()
 # Wait until the module holds no object: TIME-WAIT, orphans and RCU take a while.
 slab_zero()
 {
-	local i
+	local i ns
 
 	[ "$XTCP_NO_MODULE" != 1 ] || return 0
 	for ((i = 0; i < ${1:-300}; i++)); do
@@ -122,6 +122,10 @@ slab_zero()
 		read -r -t 0.1 <> <(:)
 	done
 	grep ^xtcp /proc/slabinfo
+	for ns in $(ip netns list | cut -d ' ' -f 1); do
+		note "namespace $ns"
+		in_ns "$ns" cat /proc/net/xtcp /proc/net/xtcp6
+	done
 	cat /proc/net/xtcp /proc/net/xtcp6
 	return 1
 }
