@@ -16,43 +16,58 @@ static struct xtcp_rng *sack_cut(struct xtcp_tcb *t, struct xtcp_rng *r, u32 at)
 	return xtcp_rng_split(t, r, at);
 }
 
+/* The peer has all of @r; return how many bytes that is. */
+static u32 sack_range(struct xtcp_tcb *t, struct xtcp_rng *r, struct xtcp_ackctx *c)
+{
+	u32 len = xtcp_rng_len(r);
+
+	/* sent once, so the time it took is a good sample (Karn);
+	 * unless a timeout came between, for then an ACK was lost
+	 */
+	if (r->xmits == 1 && !r->lost && !c->sack_us)
+		c->sack_us = r->xmit_us;
+	xtcp_rack_arrived(t, r, r->end, c);
+	xtcp_rate_arrived(t, r, len, c);
+	xtcp_rng_mark(t, r, true, false, false);
+	t->delivered += xtcp_segs_of(t, len);
+	return len;
+}
+
 /*
  * Mark what @n blocks at @b, by start, say the peer holds; return how many bytes
- * are news. Once over the scoreboard for all of them, whatever they say.
+ * are news. Once over the scoreboard for all of them, whatever they say, and what
+ * lies before a block costs next to nothing: there may be a thousand ranges.
  */
 static u32 sack_mark(struct xtcp_tcb *t, const struct xtcp_sack *b, unsigned int n,
 		     struct xtcp_ackctx *c)
 {
+	struct xtcp_rng *r = list_first_entry(&t->txq, struct xtcp_rng, link);
 	const struct xtcp_sack *last = b + n;
-	struct xtcp_rng *r;
 	u32 news = 0;
 
-	list_for_each_entry(r, &t->txq, link) {
-		while (b < last && seq_leq(b->end, r->seq))
-			b++;
-		if (b == last)
-			break;
-		if (r->sacked || seq_leq(r->end, b->start))
-			continue;
-		if (seq_lt(r->seq, b->start)) {
-			/* the second part comes up next; without a node the
-			 * block is believed only where it covers whole ranges
-			 */
-			sack_cut(t, r, b->start);
-			continue;
+	for (; b < last; b++) {
+		u32 start = b->start, end = b->end;
+
+		list_for_each_entry_from(r, &t->txq, link)
+			if (seq_gt(r->end, start))
+				break;
+		list_for_each_entry_from(r, &t->txq, link) {
+			if (seq_leq(end, r->seq))
+				break;
+			if (r->sacked)
+				continue;
+			if (seq_lt(r->seq, start)) {
+				/* the second part comes up next; without a node the
+				 * block is believed only where it covers whole ranges
+				 */
+				sack_cut(t, r, start);
+				continue;
+			}
+			/* the second part may have the next block's start */
+			if (seq_gt(r->end, end) && !sack_cut(t, r, end))
+				break;
+			news += sack_range(t, r, c);
 		}
-		if (seq_gt(r->end, b->end) && !sack_cut(t, r, b->end))
-			continue;
-		/* sent once, so the time it took is a good sample (Karn);
-		 * unless a timeout came between, for then an ACK was lost
-		 */
-		if (r->xmits == 1 && !r->lost && !c->sack_us)
-			c->sack_us = r->xmit_us;
-		xtcp_rack_arrived(t, r, r->end, c);
-		xtcp_rate_arrived(t, r, xtcp_rng_len(r), c);
-		xtcp_rng_mark(t, r, true, false, false);
-		news += xtcp_rng_len(r);
-		t->delivered += xtcp_segs_of(t, xtcp_rng_len(r));
 	}
 	return news;
 }

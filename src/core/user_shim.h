@@ -136,6 +136,8 @@ static inline bool list_is_first(const struct list_head *n, const struct list_he
 #define list_for_each_entry(p, h, member) \
 	for (p = list_first_entry(h, __typeof__(*(p)), member); \
 	     !list_entry_is_head(p, h, member); p = list_next_entry(p, member))
+#define list_for_each_entry_from(p, h, member) \
+	for (; !list_entry_is_head(p, h, member); p = list_next_entry(p, member))
 #define list_for_each_entry_reverse(p, h, member) \
 	for (p = list_last_entry(h, __typeof__(*(p)), member); \
 	     !list_entry_is_head(p, h, member); p = list_prev_entry(p, member))
