@@ -9,10 +9,13 @@
  *	late=N		the same, but set only when the warm-up is over
  *	cc=NAME		TCP_CONGESTION
  *	burst=N gap=MS	write N bytes, pause so long; else write all the time
+ *	writes=N	so many of these before each pause (1)
+ *	nodelay=1	TCP_NODELAY
  *	end=abort	end with a reset while data is queued; else close()
  *
  * Prints one line of KEY=VALUE: what arrived (kbit, kbit/s), what stood in qdisc
- * and device (wmem_max, wmem_avg: bytes of memory), TCP_INFO's rates and round-trip time.
+ * and device (wmem_max, wmem_avg: bytes of memory), TCP_INFO's rates (of the pacing
+ * rate the last and the highest) and round-trip time.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -43,10 +46,10 @@
 
 static struct {
 	const char *addr, *cc;
-	long warm, ms, burst, gap;
+	long warm, ms, burst, gap, writes;
 	unsigned long rate, late;
-	int abort;
-} o = { .addr = "10.88.0.2", .warm = 500, .ms = 2000 };
+	int abort, nodelay;
+} o = { .addr = "10.88.0.2", .warm = 500, .ms = 2000, .writes = 1 };
 
 static atomic_ullong arrived;
 static atomic_int over;
@@ -136,7 +139,7 @@ static void *writer(void *arg)
 {
 	static char buf[1 << 16];
 	int fd = *(int *)arg;
-	long left = o.burst;
+	long left = o.burst, writes = 0;
 	ssize_t n;
 
 	while (!atomic_load(&over)) {
@@ -147,8 +150,9 @@ static void *writer(void *arg)
 			err(1, "send");
 		left -= n;
 		if (o.burst && !left) {
-			pause_ms(o.gap);
 			left = o.burst;
+			if (++writes % o.writes == 0)
+				pause_ms(o.gap);
 		}
 	}
 	return NULL;
@@ -172,7 +176,7 @@ static void get_info(int fd, struct tcp_info *i)
 static void look(int fd)
 {
 	unsigned int mem[SK_MEMINFO_VARS], most = 0;
-	unsigned long long sum = 0, n = 0, before;
+	unsigned long long sum = 0, n = 0, before, fastest = 0;
 	socklen_t len = sizeof(mem);
 	long long start, end, us;
 	struct tcp_info i, at;
@@ -186,6 +190,9 @@ static void look(int fd)
 		sum += mem[SK_MEMINFO_WMEM_ALLOC];
 		if (mem[SK_MEMINFO_WMEM_ALLOC] > most)
 			most = mem[SK_MEMINFO_WMEM_ALLOC];
+		get_info(fd, &i);
+		if (i.tcpi_pacing_rate > fastest)
+			fastest = i.tcpi_pacing_rate;
 		pause_ms(5);
 	}
 	us = now_us() - start;
@@ -194,10 +201,12 @@ static void look(int fd)
 	printf("kbit=%llu kbps=%llu wmem_max=%u wmem_avg=%llu pacing_kbps=%llu", before / 125,
 	       before * 8000 / us, most, sum / n,
 	       (unsigned long long)i.tcpi_pacing_rate / 125);
+	printf(" pacing_max_kbps=%llu", fastest / 125);
 	printf(" delivery_kbps=%llu app_limited=%u rtt_us=%u min_rtt_us=%u retrans=%u cwnd=%u",
 	       (unsigned long long)i.tcpi_delivery_rate / 125, i.tcpi_delivery_rate_app_limited,
 	       i.tcpi_rtt, i.tcpi_min_rtt, i.tcpi_total_retrans, i.tcpi_snd_cwnd);
-	printf(" busy_ms=%llu rwnd_ms=%llu sndbuf_ms=%llu\n",
+	printf(" segs=%u busy_ms=%llu rwnd_ms=%llu sndbuf_ms=%llu\n",
+	       i.tcpi_data_segs_out - at.tcpi_data_segs_out,
 	       (unsigned long long)(i.tcpi_busy_time - at.tcpi_busy_time) / 1000,
 	       (unsigned long long)(i.tcpi_rwnd_limited - at.tcpi_rwnd_limited) / 1000,
 	       (unsigned long long)(i.tcpi_sndbuf_limited - at.tcpi_sndbuf_limited) / 1000);
@@ -227,6 +236,10 @@ static void option(char *arg)
 		o.burst = atol(val);
 	else if (!strcmp(arg, "gap"))
 		o.gap = atol(val);
+	else if (!strcmp(arg, "writes"))
+		o.writes = atol(val);
+	else if (!strcmp(arg, "nodelay"))
+		o.nodelay = atoi(val);
 	else if (!strcmp(arg, "end"))
 		o.abort = !strcmp(val, "abort");
 	else
@@ -251,6 +264,8 @@ static int connected(int xtcp, int *peer)
 	set_rate(fd, o.rate);
 	if (o.cc && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, o.cc, strlen(o.cc)))
 		err(1, "%s", o.cc);
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &o.nodelay, sizeof(o.nodelay)))
+		err(1, "TCP_NODELAY");
 	if (connect(fd, (struct sockaddr *)&ss, len))
 		err(1, "connect");
 	*peer = accept(l, NULL, NULL);

@@ -229,7 +229,7 @@ struct xtcp_tcb {
 	/* a piece waits for the queue below, see dev_least; cleared by the caller */
 	u8 held:1,
 	   paced:1,			/* set by the caller or cc: nobody else does the pacing */
-	   dev_busy:1,			/* caller's, for xtcp_user_send(): not all is gone */
+	   dev_busy:1,			/* caller's, during xtcp_user_send(): not all is gone */
 	   rate_app_limited:1,		/* of the last good sample (rate.c) */
 	   busy:1,			/* see busy_us */
 	   refused:1,			/* the queue below is full: this time nothing but an ACK */

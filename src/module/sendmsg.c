@@ -158,6 +158,7 @@ static void xtcp_tx_push(struct xtcp_tx *tx, bool more, bool oob)
 	xtcp_user_send(&x->tcb, tx->pending, more, oob, xtcp_now_us(x->xn), &v);
 	tx->pending = 0;
 	xtcp_exec(tx->sk, &v, NULL, NULL);
+	x->tcb.dev_busy = 0;
 }
 
 /* More bytes come at once, in the next call: many small ones shall go as few large ones. */

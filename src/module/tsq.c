@@ -27,6 +27,23 @@ static DEFINE_PER_CPU(struct tsq, tsq);
 
 #define TSQ_OVERHEAD	SKB_TRUESIZE(MAX_TCP_HEADER)	/* of a piece, beside its pages */
 
+/*
+ * tcp_autocorking, under Linux's conditions: the user writes while something is in the
+ * queue below that is more than what waits takes in memory, so not just an ACK, and
+ * what waits is no whole piece yet. It stays: more may come before that has left.
+ */
+static bool autocorks(const struct sock *sk, u32 used)
+{
+	const struct xtcp_sock *x = xtcp_sk(sk);
+	const struct xtcp_tcb *t = &x->tcb;
+	const struct sk_buff *tail;
+
+	if (!t->dev_busy || t->more || !READ_ONCE(x->xn->params.tcp_autocorking))
+		return false;
+	tail = skb_peek_tail(&sk->sk_write_queue);
+	return tail && used > tail->truesize && xtcp_unsent(t) < xtcp_tso_goal(t);
+}
+
 /**
  * xtcp_tsq_least - how much of this sock is in the queue below?
  * @sk: connection, locked
@@ -41,6 +58,8 @@ u32 xtcp_tsq_least(const struct sock *sk)
 	const struct xtcp_sock *x = xtcp_sk(sk);
 	u32 used = refcount_read(&sk->sk_wmem_alloc);
 
+	if (unlikely(autocorks(sk, used)))
+		return U32_MAX;
 	/* the usual case: it is empty, or nearly so */
 	if (likely(used <= 2 * TSQ_OVERHEAD))
 		return 0;
@@ -61,9 +80,12 @@ u32 xtcp_tsq_least(const struct sock *sk)
  */
 bool xtcp_tsq_wait(struct sock *sk, u32 least)
 {
-	set_bit(XTCP_TSQ_THROTTLED, &xtcp_sk(sk)->deferred);
-	/* pairs with xtcp_tsq_write_space() */
-	smp_mb__after_atomic();
+	struct xtcp_sock *x = xtcp_sk(sk);
+
+	/* a full barrier, pairs with xtcp_tsq_write_space() */
+	if (!test_and_set_bit(XTCP_TSQ_THROTTLED, &x->deferred) &&
+	    autocorks(sk, refcount_read(&sk->sk_wmem_alloc)))
+		XTCP_INC(x->xn, AUTO_CORKING);
 	return xtcp_tsq_least(sk) >= least;
 }
 

@@ -63,11 +63,11 @@ small_queue()
 {
 	qdisc tbf rate "$1" burst 3200 limit 10000000 && far 20 || return
 	flows addr="$2" warm=1000 ms=2000 || return
-	near kbps 3 && [ "${XTCP[wmem_max]}" -le "$(two_pieces "${XTCP[pacing_kbps]}")" ] &&
-		[ "${TCP[wmem_max]}" -le "$(two_pieces "${TCP[pacing_kbps]}")" ]
+	near kbps 3 && [ "${XTCP[wmem_max]}" -le "$(two_pieces "${XTCP[pacing_max_kbps]}")" ] &&
+		[ "${TCP[wmem_max]}" -le "$(two_pieces "${TCP[pacing_max_kbps]}")" ]
 }
 
-# Two pieces at that rate, and one that may go when there is less; with their heads.
+# Two pieces at the highest rate, and one that may go when there is less; with their heads.
 two_pieces()
 {
 	local piece=$(($1 * 125 / 1024))
@@ -225,6 +225,33 @@ pieces()
 	[ "$large" -gt $((small * 2)) ]
 }
 
+# Small writes, each to go at once, and a qdisc that keeps them: what waits below
+# is company for the next, where tcp_autocorking is on. Bytes in a segment.
+autocorking()
+{
+	local args="nodelay=1 burst=100 writes=20 gap=50 warm=1000 ms=4000" segs on
+
+	qdisc tbf rate 10mbit burst 1600 limit 10000000 && far 0 || return
+	# shellcheck disable=SC2086
+	flows $args && near segs 3 || return
+	on=$((XTCP[kbit] * 125 / XTCP[segs]))
+	segs=$(counted)
+	# shellcheck disable=SC2086
+	knob tcp_autocorking 0 && flows $args || return
+	echo "$on bytes in a segment, without $((XTCP[kbit] * 125 / XTCP[segs])), kernel TCP" \
+		"$((TCP[kbit] * 125 / TCP[segs])); counted $segs, without $(($(counted) - segs))"
+	knob tcp_autocorking 1
+	[ "$segs" -gt 50 ] && [ "$(counted)" = "$segs" ] && [ $on -gt 150 ] && near segs 3 &&
+		[ $((XTCP[kbit] * 125 / XTCP[segs])) -le 105 ]
+}
+
+counted()
+{
+	in_ns A awk '/^TcpExt/ && !n { n = split($0, name); next }
+		     /^TcpExt/ { for (i = 2; i <= n; i++) if (name[i] == "TCPAutoCorking") print $i }' \
+		/proc/net/xtcp_netstat
+}
+
 WANTED=$*
 run()
 {
@@ -245,6 +272,7 @@ run tso_rtt_log pieces tcp_tso_rtt_log 9 20
 run max_rate_by_timer max_rate 1000 rate ""
 run max_rate_by_fq max_rate 1000 rate fq
 run max_rate_late max_rate 4000 late ""
+run autocorking autocorking
 run rates_told rates_told
 run pacing_ss_ratio ss_ratio
 run pacing_ca_ratio ca_ratio
