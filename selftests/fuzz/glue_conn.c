@@ -187,10 +187,11 @@ static void output(struct fz_conn *c)
 	struct xtcp_xmit x;
 	/* each byte once again and once for the first time, and a few segments without one */
 	u32 n = 0, most = 2 * (c->t.write_seq - c->t.s.snd_una) + 16;
+	bool due = true;
 
 	fz_conn_prep(c);
 	while (xtcp_output_next(&c->t, c->now_us, &x)) {
-		FZ_NEED(++n < most);
+		FZ_NEED(due && ++n < most);
 		check_xmit(c, &x);
 		if (fails(c->lossy, &c->n_xmit) &&
 		    !(x.seq & 1 && xtcp_output_refused(&c->t, &x, c->now_us))) {
@@ -201,6 +202,8 @@ static void output(struct fz_conn *c)
 		}
 		note_edge(c, &x);
 		xtcp_output_sent(&c->t, &x, c->now_us);
+		/* the module would stop here if it were not */
+		due = xtcp_output_more(&c->t);
 		fz_conn_prep(c);
 	}
 }
