@@ -20,12 +20,10 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,6 +34,8 @@
 #include <unistd.h>
 
 #include <linux/xtcp.h>
+
+#include "netns.h"
 
 #ifndef SO_MAX_PACING_RATE
 #define SO_MAX_PACING_RATE	47
@@ -53,18 +53,6 @@ static struct {
 
 static atomic_ullong arrived;
 static atomic_int over;
-
-static void enter(const char *ns)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", ns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		err(1, "%s", path);
-	close(fd);
-}
 
 static long long now_us(void)
 {
@@ -253,12 +241,12 @@ static int connected(int xtcp, int *peer)
 	socklen_t len = address(&ss, 5555);
 	int l, fd, one = 1;
 
-	enter("B");
+	netns_enter("B");
 	l = open_sock(xtcp);
 	if (setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    bind(l, (struct sockaddr *)&ss, len) || listen(l, 1))
 		err(1, "listen");
-	enter("A");
+	netns_enter("A");
 	fd = open_sock(xtcp);
 	limit_waits(fd);
 	set_rate(fd, o.rate);

@@ -7,6 +7,8 @@ RAW_SRCS := raw_main.c raw_peer.c raw_script.c raw_sut.c raw_trace.c raw_mint.c 
 
 PROGS += raw_test raw_xfer raw_coexist raw_load ports_full tw_million rcv_window pace_flow
 
+$(O)/rcv_window $(O)/pace_flow: $(SRC)/netns.h
+
 $(O)/raw_test: $(RAW_SRCS:%=$(SRC)/%) $(SRC)/raw_peer.h $(SRC)/packet.h $(SRC)/raw_addr.h \
 	       $(SRC)/raw_mint.h $(O)/raw_core.o $(TOP)/include/uapi/linux/xtcp.h | $(O)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^)

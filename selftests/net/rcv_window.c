@@ -8,10 +8,8 @@
  *	window FAMILY RCVBUF BYTES
  */
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/xtcp.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,24 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "netns.h"
+
 static char chunk[65536];
 
 static void __attribute__((noreturn)) die(const char *what)
 {
 	perror(what);
 	exit(1);
-}
-
-static void enter(const char *ns)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", ns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		die(path);
-	close(fd);
 }
 
 static int sock(const char *family)
@@ -95,7 +83,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: rcv_window NS_A NS_B ADDRESS tcp|xtcp SECONDS [RCVBUF]\n");
 		return 2;
 	}
-	enter(argv[2]);
+	netns_enter(argv[2]);
 	lsn = sock(argv[4]);
 	buf = argc > 6 ? atoi(argv[6]) : 0;
 	if (buf && setsockopt(lsn, SOL_SOCKET, SO_RCVBUF, &buf, sizeof(buf)))
@@ -107,7 +95,7 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		die("fork");
 	if (!pid) {
-		enter(argv[1]);
+		netns_enter(argv[1]);
 		writer(argv[4], &sa);
 	}
 	reader(argv[4], lsn, atoi(argv[5]));

@@ -212,12 +212,15 @@ struct sk_buff *xtcp_tx_tail(const struct xtcp_tx *tx)
 	return skb_zcopy_pure(skb) == (tx->how == XTCP_TX_ZEROCOPY) ? skb : NULL;
 }
 
-/* A new skb, for which there is memory; NULL: there is none. */
+/* A new skb, for which there is memory and room in the send buffer; NULL: there is none. */
 struct sk_buff *xtcp_tx_begin(struct xtcp_tx *tx)
 {
 	struct sock *sk = tx->sk;
-	struct sk_buff *skb = alloc_skb_fclone(MAX_TCP_HEADER, sk->sk_allocation);
+	struct sk_buff *skb;
 
+	if (!sk_stream_memory_free(sk))
+		return NULL;
+	skb = alloc_skb_fclone(MAX_TCP_HEADER, sk->sk_allocation);
 	if (!skb) {
 		sk->sk_prot->enter_memory_pressure(sk);
 		sk_stream_moderate_sndbuf(sk);
@@ -269,8 +272,6 @@ static int xtcp_tx_copy(struct xtcp_tx *tx)
 			skb = NULL;
 	}
 	if (!skb) {
-		if (!sk_stream_memory_free(sk))
-			return -ENOBUFS;
 		skb = xtcp_tx_begin(tx);
 		if (!skb)
 			return -ENOBUFS;

@@ -128,8 +128,6 @@ int xtcp_tx_pages(struct xtcp_tx *tx)
 			skb = NULL;
 	}
 	if (!skb) {
-		if (!sk_stream_memory_free(sk))
-			return -ENOBUFS;
 		skb = xtcp_tx_begin(tx);
 		if (!skb)
 			return -ENOBUFS;
