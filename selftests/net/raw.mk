@@ -9,7 +9,7 @@ PROGS += raw_test raw_xfer raw_coexist raw_load ports_full tw_million rcv_window
 
 $(O)/rcv_window $(O)/pace_flow: $(SRC)/netns.h
 
-$(O)/raw_test: $(RAW_SRCS:%=$(SRC)/%) $(SRC)/raw_peer.h $(SRC)/packet.h $(SRC)/raw_addr.h \
+$(O)/raw_test: $(RAW_SRCS:%=$(SRC)/%) $(SRC)/raw_peer.h $(SRC)/packet.h $(SRC)/raw_addr.h $(SRC)/raw_info.h \
 	       $(SRC)/raw_mint.h $(O)/raw_core.o $(TOP)/include/uapi/linux/xtcp.h | $(O)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^)
 
