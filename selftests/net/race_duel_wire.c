@@ -274,6 +274,12 @@ static void begin_cookies(void)
 	sysctl_set("tcp_syncookies", "2");
 }
 
+static void begin_cookies_late(void)
+{
+	begin_cookies();
+	race_focus("COOKIE_ACK", "1000");
+}
+
 /* A listener per round, that closes meanwhile. */
 static void setup_listener(unsigned int round)
 {
@@ -442,6 +448,8 @@ const struct duel wire_duels[] = {
 	  check_children, end },
 	{ "two third segments of one SYN cookie", 100, begin_cookies, setup_syn,
 	  { act_third, act_third, act_accept, act_third }, check_one_child, end },
+	{ "two third segments of one SYN cookie, one held up", 100, begin_cookies_late, setup_syn,
+	  { act_third, act_third, act_third, act_third }, check_one_child, end_matched },
 	{ "third segment and accept() against the listener's close()", 120, wire_init,
 	  setup_listener, { act_close_listener, act_third_data, act_accept, act_syn },
 	  check_listener, NULL },

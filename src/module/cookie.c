@@ -278,6 +278,7 @@ enum xtcp_drop xtcp_cookie_ack(struct sock *listener, struct sk_buff *skb,
 
 	if (!cookie_expected(xn, listener))
 		return XTCP_DROP_LISTEN_ACK;
+	xtcp_race_point(COOKIE_ACK);
 	xtcp_flow_init_skb(&f, net, XTCP_KIND_REQ, skb);
 	cookie_id(&f, &id);
 	rcu_read_lock();
@@ -285,8 +286,12 @@ enum xtcp_drop xtcp_cookie_ack(struct sock *listener, struct sk_buff *skb,
 	rcu_read_unlock();
 	mark = xtcp_cookie_mark(&xn->key.isn, &id, g->seq - 1);
 	if (act == XTCP_COOKIE_OK &&
-	    cookie_used(xn->cookies, mark, xtcp_cookie_tick(real_s), false))
+	    cookie_used(xn->cookies, mark, xtcp_cookie_tick(real_s), false)) {
+		/* just now, maybe, and the segment on another CPU: then it is the connection's */
+		if (xtcp_rcv_taken(net, skb))
+			return XTCP_DROP_NONE;
 		act = XTCP_COOKIE_OLD;
+	}
 	if (act != XTCP_COOKIE_OK) {
 		XTCP_INC(xn, SYNCOOKIES_FAILED);
 		trace_xtcp_cookie(&f, "refused", g->ack - 1, 0);

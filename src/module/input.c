@@ -368,27 +368,43 @@ static bool rx_flow(struct net *net, struct xtcp_net *xn, struct sk_buff *skb, b
 }
 
 /**
+ * xtcp_rcv_taken - has another CPU made a flow of this segment's handshake meanwhile?
+ * @net: namespace
+ * @skb: segment that passed every check; data at the TCP header
+ *
+ * Then it is for that one: two segments that complete a handshake may meet on two
+ * CPUs, and the second belongs to the child the first one made. Context: softirq.
+ *
+ * Return: false if nobody has the tuple, skb untouched; else it is consumed.
+ */
+bool xtcp_rcv_taken(struct net *net, struct sk_buff *skb)
+{
+	struct xtcp_flow key, *f = xtcp_flow_lookup_skb(net, skb, &key);
+
+	xtcp_race_point(RCV_AGAIN);
+	if (!f)
+		return false;
+	if (f->kind == XTCP_KIND_CONN)
+		rx_conn(xtcp_to_sk(flow_conn(f)), skb, rx_is_v6(skb));
+	else
+		xtcp_drop_skb(xtcp_net(net), skb, XTCP_DROP_CLOSED);
+	xtcp_flow_put(f);
+	return true;
+}
+
+/**
  * xtcp_rcv_again - the request a segment was for has become something else
  * @net: namespace
  * @skb: segment that passed every check; data at the TCP header; consumed
  *
- * Two segments that complete a handshake may meet on two CPUs; the second
- * belongs to the child the first one made. Context: softirq.
+ * Context: softirq.
  */
 void xtcp_rcv_again(struct net *net, struct sk_buff *skb)
 {
-	struct xtcp_flow key, *f = xtcp_flow_lookup_skb(net, skb, &key);
 	bool v6 = rx_is_v6(skb);
 
-	xtcp_race_point(RCV_AGAIN);
-	if (f && f->kind == XTCP_KIND_CONN)
-		rx_conn(xtcp_to_sk(flow_conn(f)), skb, v6);
-	else if (f)
-		xtcp_drop_skb(xtcp_net(net), skb, XTCP_DROP_CLOSED);
-	else if (!rx_listener(net, skb, v6, 0, true))
+	if (!xtcp_rcv_taken(net, skb) && !rx_listener(net, skb, v6, 0, true))
 		rx_closed(net, skb, v6);
-	if (f)
-		xtcp_flow_put(f);
 }
 
 /* ---------------------------------------------- the kernel's own TCP's part */

@@ -47,6 +47,7 @@ static inline void xtcp_note_in(struct net *net, const struct sk_buff *skb)
 
 /* input.c */
 void xtcp_child_rcv(struct sock *sk, struct sk_buff *skb, const struct xtcp_seg *g);
+bool xtcp_rcv_taken(struct net *net, struct sk_buff *skb);
 void xtcp_rcv_again(struct net *net, struct sk_buff *skb);
 
 /* backlog.c: bh_lock_sock() held, a user owns the lock; true: it is part of the last one now */

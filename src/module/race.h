@@ -36,6 +36,7 @@
 	X(REQ_SETTLE)		/* request complete, still on the wheel */ \
 	X(REQ_EXPIRED)		/* off the wheel, not locked: third ACK */ \
 	X(REQ_KILL)		/* marked dead, still in table and wheel */ \
+	X(COOKIE_ACK)		/* nobody had the tuple: its ACK on another CPU */ \
 	X(COOKIE_REQ)		/* one cookie's ACK on two CPUs */	\
 	/* TIME-WAIT */							\
 	X(TW_MAKE)		/* entry made, connection still hashed: RST */ \
