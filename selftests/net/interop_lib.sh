@@ -62,6 +62,19 @@ both()
 	in_ns A "$@" && in_ns B "${@/va/vb}"
 }
 
+# count NS FAMILY NAME: a counter of the stack, or of IP ("ip")
+count()
+{
+	local files=/proc/net/xtcp_netstat
+
+	[ "$2" = xtcp ] || files="/proc/net/netstat /proc/net/snmp"
+	in_ns "$1" awk -v want="$3" '
+		!($1 in head) { head[$1] = $0; next }
+		{ split(head[$1], name); for (i = 2; i <= NF; i++) if (name[i] == want) n = $i
+		  delete head[$1] }
+		END { print n + 0 }' $files
+}
+
 # server NAME NS ARGS...: start a raw_xfer server, return when it listens.
 server()
 {

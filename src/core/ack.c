@@ -93,7 +93,7 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	c.has_ts = t->ts_ok && g->opt.has_ts;
 	c.tsecr = g->opt.tsecr;
 	c.acked = g->ack - t->s.snd_una;
-	xtcp_snd_window(t, g, c.acked);
+	xtcp_snd_window(t, g, c.acked, v);
 	if (c.acked) {
 		t->s.snd_una = g->ack;
 		xtcp_txq_ack(t, g->ack, &c);
@@ -117,8 +117,6 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		ack_progress(t, &c, now_us, v);
 	}
 	xtcp_recovery_timer(t, &c, now_us);
-	if (t->snd_wnd > wnd_before)
-		v->flags |= XTCP_V_WAKE_WR;
 }
 
 /*
@@ -168,7 +166,8 @@ static noinline void ack_old(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 n
 	struct xtcp_ackctx c = { .now_us = now_us, .prior_una = t->s.snd_una,
 				 .prior_fack = t->fack };
 
-	c.sacked = xtcp_sack_arrives(t, g, &c, v);
+	if (g->opt.nsack)
+		c.sacked = xtcp_sack_arrives(t, g, &c, v);
 	if (c.sacked) {
 		xtcp_recovery_ack(t, &c, now_us, v);
 		xtcp_recovery_timer(t, &c, now_us);
@@ -195,11 +194,7 @@ bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	if (!t->syn_acked) {
 		ack_syn(t, g, now_us, v);
 	} else if (ack_only_window(t, g)) {
-		u32 wnd_before = t->snd_wnd;
-
-		xtcp_snd_window(t, g, false);
-		if (t->snd_wnd > wnd_before)
-			v->flags |= XTCP_V_WAKE_WR;
+		xtcp_snd_window(t, g, false, v);
 	} else if (seq_lt(g->ack, t->s.snd_una)) {
 		ack_old(t, g, now_us, v);
 	} else {

@@ -131,7 +131,12 @@ void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us);
 void xtcp_txq_all_lost(struct xtcp_tcb *t, bool forget_sacks);
 void xtcp_txq_none_lost(struct xtcp_tcb *t, bool resent);
 void xtcp_txq_orig_lost(struct xtcp_tcb *t);
-struct xtcp_rng *xtcp_txq_next_lost(const struct xtcp_tcb *t);
+struct xtcp_rng *xtcp_txq_first_lost(const struct xtcp_tcb *t);
+static inline struct xtcp_rng *xtcp_txq_next_lost(const struct xtcp_tcb *t)
+{
+	return t->lost_bytes ? xtcp_txq_first_lost(t) : NULL;
+}
+
 void xtcp_txq_mark_head(struct xtcp_tcb *t);
 
 /* oooq.c */
@@ -219,7 +224,8 @@ u32 xtcp_window_offer(const struct xtcp_tcb *t);
 u16 xtcp_window_wire(const struct xtcp_tcb *t, bool syn);
 void xtcp_window_init(struct xtcp_tcb *t);
 void xtcp_window_grow(struct xtcp_tcb *t, u32 len);
-void xtcp_snd_window(struct xtcp_tcb *t, const struct xtcp_seg *g, bool advanced);
+void xtcp_snd_window(struct xtcp_tcb *t, const struct xtcp_seg *g, bool advanced,
+		     struct xtcp_verdict *v);
 void xtcp_drs_data(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us);
 void xtcp_drs_read(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 

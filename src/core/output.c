@@ -213,7 +213,7 @@ static u32 rexmit_len(const struct xtcp_tcb *t, const struct xtcp_rng *r, u32 wa
 
 static bool out_rexmit(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x)
 {
-	struct xtcp_rng *r = t->lost_bytes ? xtcp_txq_next_lost(t) : NULL;
+	struct xtcp_rng *r = xtcp_txq_next_lost(t);
 	u32 mss, len, want;
 	bool fin;
 	u8 flags = 0;

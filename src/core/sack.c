@@ -86,7 +86,7 @@ static bool is_dsack(const struct xtcp_seg *g)
 /**
  * xtcp_sack_arrives - take in the SACK blocks of an acceptable ACK
  * @t: block, snd_una already advanced
- * @g: segment
+ * @g: segment, with such blocks
  * @c: gets dsack and what came first
  * @v: verdict, for counters
  *
@@ -100,7 +100,7 @@ u32 xtcp_sack_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_
 	struct xtcp_sack by_start[XTCP_MAX_SACK];
 	unsigned int i = 0, k, n = 0;
 
-	if (!t->sack_ok || !g->opt.nsack)
+	if (!t->sack_ok)
 		return 0;
 	if (is_dsack(g)) {
 		c->dsack = seq_lt(g->opt.sack[0].start, g->opt.sack[0].end);

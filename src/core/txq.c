@@ -337,12 +337,10 @@ void xtcp_txq_orig_lost(struct xtcp_tcb *t)
 			xtcp_rng_mark(t, r, false, true, false);
 }
 
-struct xtcp_rng *xtcp_txq_next_lost(const struct xtcp_tcb *t)
+struct xtcp_rng *xtcp_txq_first_lost(const struct xtcp_tcb *t)
 {
 	struct xtcp_rng *r;
 
-	if (!t->lost_bytes)
-		return NULL;
 	list_for_each_entry(r, &t->txq, link)
 		if (r->lost && !r->sacked)
 			return r;

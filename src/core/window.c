@@ -91,7 +91,8 @@ void xtcp_window_grow(struct xtcp_tcb *t, u32 len)
  * 3.10.7.4, fifth check: SND.WL1 and SND.WL2 keep old segments from
  * changing the window. An ACK that advances SND.UNA is newer than all before.
  */
-void xtcp_snd_window(struct xtcp_tcb *t, const struct xtcp_seg *g, bool advanced)
+void xtcp_snd_window(struct xtcp_tcb *t, const struct xtcp_seg *g, bool advanced,
+		     struct xtcp_verdict *v)
 {
 	u32 wnd = (u32)g->wnd << (g->flags & XTCP_SYN ? 0 : t->snd_wscale);
 
@@ -100,6 +101,8 @@ void xtcp_snd_window(struct xtcp_tcb *t, const struct xtcp_seg *g, bool advanced
 		return;
 	t->snd_wl1 = g->seq;
 	t->snd_wl2 = g->ack;
+	if (wnd > t->snd_wnd)
+		v->flags |= XTCP_V_WAKE_WR;
 	t->snd_wnd = wnd;
 	if (wnd <= t->max_window)
 		return;

@@ -229,27 +229,20 @@ pieces()
 # is company for the next, where tcp_autocorking is on. Bytes in a segment.
 autocorking()
 {
-	local args="nodelay=1 burst=100 writes=20 gap=50 warm=1000 ms=4000" segs on
+	local args="nodelay=1 burst=100 writes=20 gap=50 warm=1000 ms=4000" segs on off
 
 	qdisc tbf rate 10mbit burst 1600 limit 10000000 && far 0 || return
 	# shellcheck disable=SC2086
 	flows $args && near segs 3 || return
 	on=$((XTCP[kbit] * 125 / XTCP[segs]))
-	segs=$(counted)
+	segs=$(count A xtcp TCPAutoCorking)
 	# shellcheck disable=SC2086
-	knob tcp_autocorking 0 && flows $args || return
+	knob tcp_autocorking 0 && flows $args && off=$(count A xtcp TCPAutoCorking) || return
 	echo "$on bytes in a segment, without $((XTCP[kbit] * 125 / XTCP[segs])), kernel TCP" \
-		"$((TCP[kbit] * 125 / TCP[segs])); counted $segs, without $(($(counted) - segs))"
+		"$((TCP[kbit] * 125 / TCP[segs])); counted $segs, without $((off - segs))"
 	knob tcp_autocorking 1
-	[ "$segs" -gt 50 ] && [ "$(counted)" = "$segs" ] && [ $on -gt 150 ] && near segs 3 &&
+	[ "$segs" -gt 50 ] && [ "$off" = "$segs" ] && [ $on -gt 150 ] && near segs 3 &&
 		[ $((XTCP[kbit] * 125 / XTCP[segs])) -le 105 ]
-}
-
-counted()
-{
-	in_ns A awk '/^TcpExt/ && !n { n = split($0, name); next }
-		     /^TcpExt/ { for (i = 2; i <= n; i++) if (name[i] == "TCPAutoCorking") print $i }' \
-		/proc/net/xtcp_netstat
 }
 
 WANTED=$*

@@ -19,19 +19,6 @@ knob()
 		[ ! -d /proc/sys/\$d ] || echo $3 >/proc/sys/\$d/$2; done"
 }
 
-# count NS FAMILY NAME: a counter of the stack, or of IP ("ip")
-count()
-{
-	local files=/proc/net/xtcp_netstat
-
-	[ "$2" = xtcp ] || files="/proc/net/netstat /proc/net/snmp"
-	in_ns "$1" awk -v want="$3" '
-		!($1 in head) { head[$1] = $0; next }
-		{ split(head[$1], name); for (i = 2; i <= NF; i++) if (name[i] == want) n = $i
-		  delete head[$1] }
-		END { print n + 0 }' $files
-}
-
 # ip_count NS NAME: packets received, IPv4 and IPv6
 ip_count()
 {
