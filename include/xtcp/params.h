@@ -124,6 +124,8 @@ XTCP_PARAM(tcp_stdurg, 0, 0, 1, "bool", "RFC 6093",
 	   "1: the urgent pointer names the last urgent byte, 0: the byte after it")
 XTCP_PARAM(tcp_limit_output_bytes, 4194304, 0, 2147483647, "bytes", "Linux",
 	   "most of one socket in qdisc and device, where it is not paced")
+XTCP_PARAM(tcp_early_demux, 1, 0, 255, "bool", "Linux",
+	   "the input route of a connection's last segment serves the next one")
 XTCP_PARAM(tcp_autocorking, 1, 0, 1, "bool", "Linux",
 	   "small writes wait for company while something of theirs is in qdisc or device")
 XTCP_PARAM(tcp_min_tso_segs, 2, 1, 255, "segments", "Linux",

@@ -5,9 +5,14 @@
 # servers awaited by what they say, the module's slab caches. Source it after
 # tap.sh.
 # A job's arguments NAME=VALUE set variables: PAIRS=tcp:tcp XTCP_NO_MODULE=1
-# checks the job itself on the kernel's TCP.
+# checks the job itself on the kernel's TCP. Other arguments are names of tests,
+# for run().
+WANTED=
 for arg in "$@"; do
-	export "${arg?}"
+	case $arg in
+	*=*) export "${arg?}" ;;
+	*) WANTED+=" $arg" ;;
+	esac
 done
 XFER=build/net/raw_xfer
 declare -A SERVER_PID SERVER_OUT
@@ -55,6 +60,16 @@ in_ns()
 ns_exec()
 {
 	exec ip netns exec "$@"
+}
+
+# run NAME CMD...: ok, unless other tests are wanted
+run()
+{
+	local name=$1
+
+	shift
+	[ -z "$WANTED" ] || [[ "$WANTED " = *" $name "* ]] || return 0
+	ok "$name" "$@"
 }
 
 both()

@@ -414,6 +414,30 @@ out:
 	return f;
 }
 
+/* What a received segment is looked up by; all but kind, dif and hash of @key. */
+static __always_inline void key_skb(struct xtcp_flow *key, struct net *net,
+				    const struct sk_buff *skb, int *iif, int *sdif)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+
+	key->net = net;
+	key->lport = th->dest;
+	key->fport = th->source;
+	if (skb->protocol == htons(ETH_P_IP)) {
+		key->family = AF_INET;
+		key->v4.laddr = ip_hdr(skb)->daddr;
+		key->v4.faddr = ip_hdr(skb)->saddr;
+		*iif = inet_iif(skb);
+		*sdif = inet_sdif(skb);
+	} else {
+		key->family = AF_INET6;
+		key->v6.laddr = ipv6_hdr(skb)->daddr;
+		key->v6.faddr = ipv6_hdr(skb)->saddr;
+		*iif = inet6_iif(skb);
+		*sdif = inet6_sdif(skb);
+	}
+}
+
 /**
  * xtcp_flow_lookup_skb - find the flow of a received segment
  * @net: namespace
@@ -425,23 +449,52 @@ out:
 struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk_buff *skb,
 				       struct xtcp_flow *key)
 {
-	const struct tcphdr *th = tcp_hdr(skb);
+	u32 noted = XTCP_CB(skb)->seq;
+	struct xtcp_flow *f;
+	int iif, sdif;
 
-	key->net = net;
-	key->lport = th->dest;
-	key->fport = th->source;
-	if (skb->protocol == htons(ETH_P_IP)) {
-		key->family = AF_INET;
-		key->v4.laddr = ip_hdr(skb)->daddr;
-		key->v4.faddr = ip_hdr(skb)->saddr;
-		key->hash = flow_hash(key);
-		return xtcp_flow_lookup(net, key, inet_iif(skb), inet_sdif(skb));
+	key_skb(key, net, skb, &iif, &sdif);
+	/* by xtcp_flow_peek(), or by chance: then nobody is found */
+	if (noted == ~XTCP_CB(skb)->end_seq) {
+		key->hash = noted;
+		f = xtcp_flow_lookup(net, key, iif, sdif);
+		if (f)
+			return f;
 	}
-	key->family = AF_INET6;
-	key->v6.laddr = ipv6_hdr(skb)->daddr;
-	key->v6.faddr = ipv6_hdr(skb)->saddr;
 	key->hash = flow_hash(key);
-	return xtcp_flow_lookup(net, key, inet6_iif(skb), inet6_sdif(skb));
+	return xtcp_flow_lookup(net, key, iif, sdif);
+}
+
+/**
+ * xtcp_flow_peek - the connection a segment will find, if it gets there
+ * @net: namespace
+ * @skb: as for xtcp_flow_lookup_skb(); it may not have a route yet. If there is a
+ *	connection, its hash is noted where IP keeps nothing
+ *
+ * Return: the connection, not referenced: it may be over, but is not freed in
+ * the caller's RCU section; or NULL. Softirq.
+ */
+struct xtcp_sock *xtcp_flow_peek(struct net *net, struct sk_buff *skb)
+{
+	struct xtcp_flow key xtcp_unset;
+	struct xtcp_node *n;
+	int iif, sdif;
+	u32 slot;
+
+	key_skb(&key, net, skb, &iif, &sdif);
+	key.hash = flow_hash(&key);
+	slot = key.hash & ft.mask;
+	do {
+		for (n = node_follow(&ft.head[slot]); !node_is_end(n); n = node_follow(&n->next)) {
+			if (node_kind(n) != XTCP_KIND_CONN ||
+			    !flow_match(node_flow(n), &key, iif, sdif))
+				continue;
+			XTCP_CB(skb)->seq = key.hash;
+			XTCP_CB(skb)->end_seq = ~key.hash;
+			return flow_conn(node_flow(n));
+		}
+	} while (n != node_end(slot));
+	return NULL;
 }
 
 /* What in @slot @f would collide with. Bucket lock. */

@@ -200,6 +200,7 @@ void xtcp_child_rcv(struct sock *sk, struct sk_buff *skb, const struct xtcp_seg 
 
 	sk_mark_napi_id(sk, skb);
 	sock_rps_save_rxhash(sk, skb);
+	xtcp_early_note(sk, skb);
 	rx_conn_locked(sk, skb, &seg);
 }
 
@@ -251,6 +252,8 @@ static void rx_conn(struct sock *sk, struct sk_buff *skb, bool v6)
 	bh_lock_sock_nested(sk);
 	skb->dev = NULL;
 	if (!sock_owned_by_user(sk)) {
+		if (unlikely(skb->skb_iif != sk->sk_rx_dst_ifindex))
+			xtcp_early_note(sk, skb);
 		rx_parse(skb, &g);
 		rx_conn_locked(sk, skb, &g);
 	} else if (!rx_backlog(sk, skb)) {

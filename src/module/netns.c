@@ -80,6 +80,7 @@ static int __net_init xtcp_net_init(struct net *net)
 	xn->cc_allowed = BIT(XTCP_CC_RENO) | BIT(XTCP_CC_CUBIC) | BIT(XTCP_CC_BBR);
 	get_random_bytes(&xn->key, sizeof(xn->key));
 	net_clock_init(xn);
+	xtcp_early_net_init(xn);
 	xn->pcpu = alloc_percpu(struct xtcp_pcpu);
 	if (!xn->pcpu)
 		return err;
@@ -111,6 +112,7 @@ free_pcpu:
 static void __net_exit xtcp_net_pre_exit(struct net *net)
 {
 	WRITE_ONCE(xtcp_net(net)->dying, 1);
+	xtcp_early_net_pre_exit(xtcp_net(net));
 	xtcp_race_point(NET_DYING);
 }
 

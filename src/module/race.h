@@ -14,6 +14,7 @@
 	X(FLOW_MATCHED)		/* node found, no reference yet */	\
 	X(FLOW_HELD)		/* referenced, key not checked again */	\
 	X(FLOW_FOUND)		/* segment has its flow, not its lock */ \
+	X(EARLY_FOUND)		/* connection has no reference, its route is read */ \
 	X(FLOW_WALKED)		/* /proc, purge: bucket unlocked, flow in hand */ \
 	X(LISTEN_FOUND)		/* best listener known, no reference yet */ \
 	X(RCV_AGAIN)		/* request dead when locked: what is it now? */ \

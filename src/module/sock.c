@@ -191,7 +191,8 @@ void xtcp_sock_destroy(struct sock *sk)
 		atomic_dec(&x->xn->orphans);
 	x->orphaned = 0;
 	sk_sockets_allocated_dec(sk);
-	atomic_dec(&x->xn->socks);
+	if (atomic_dec_and_test(&x->xn->socks))
+		xtcp_early_unused(x->xn);
 	if (x->takeover)
 		xtcp_takeover_put();
 	x->takeover = 0;
@@ -472,6 +473,7 @@ int xtcp_sock_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
+	xtcp_early_forget(sk);
 	if (sk->sk_frag.page) {
 		put_page(sk->sk_frag.page);
 		sk->sk_frag.page = NULL;

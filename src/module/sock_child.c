@@ -11,6 +11,10 @@
 /* A clone is a byte copy of the listener: forget what was the listener's own. */
 static void xtcp_child_forget(struct xtcp_sock *x)
 {
+	struct sock *sk = xtcp_to_sk(x);
+
+	RCU_INIT_POINTER(sk->sk_rx_dst, NULL);
+	sk->sk_rx_dst_ifindex = 0;
 	memset(&x->flow, 0, sizeof(x->flow));
 	x->ooo = RB_ROOT;
 	x->urg_valid = 0;

@@ -27,6 +27,12 @@ module_param(takeover_linger_ms, uint, 0644);
 MODULE_PARM_DESC(takeover_linger_ms,
 		 "How long TCP's receive path stays ours after the last socket, in ms (default 10000)");
 
+/** xtcp_linger - takeover_linger_ms, in jiffies. Any context. Return: at least 1 */
+unsigned long xtcp_linger(void)
+{
+	return max(msecs_to_jiffies(READ_ONCE(takeover_linger_ms)), 1UL);
+}
+
 static DEFINE_MUTEX(takeover_lock);	/* hook and unhook */
 static atomic_t users = ATOMIC_INIT(0);
 static bool hooked;			/* takeover_lock to write */
@@ -186,8 +192,6 @@ static bool takeover_unused(void)
 
 static void unhook_work(struct work_struct *work)
 {
-	unsigned long delay = msecs_to_jiffies(READ_ONCE(takeover_linger_ms));
-
 	mutex_lock(&takeover_lock);
 	if (!hooked || pinned)
 		goto out;
@@ -199,7 +203,7 @@ static void unhook_work(struct work_struct *work)
 		goto out;	/* the last of them calls again */
 	xtcp_race_point(TAKEOVER_LEAVE);
 	if (!takeover_unused()) {
-		queue_delayed_work(system_unbound_wq, &unhook, max(delay, 1UL));
+		queue_delayed_work(system_unbound_wq, &unhook, xtcp_linger());
 		goto out;
 	}
 	if (!takeover_unhook()) {
@@ -237,8 +241,7 @@ int xtcp_takeover_get(void)
 void xtcp_takeover_put(void)
 {
 	if (atomic_dec_and_test(&users))
-		mod_delayed_work(system_unbound_wq, &unhook,
-				 msecs_to_jiffies(READ_ONCE(takeover_linger_ms)));
+		mod_delayed_work(system_unbound_wq, &unhook, xtcp_linger());
 }
 
 /**
@@ -256,8 +259,7 @@ void xtcp_takeover_ensure(void)
 	if (!hooked)
 		takeover_hook();
 	mutex_unlock(&takeover_lock);
-	mod_delayed_work(system_unbound_wq, &unhook,
-			 msecs_to_jiffies(READ_ONCE(takeover_linger_ms)));
+	mod_delayed_work(system_unbound_wq, &unhook, xtcp_linger());
 }
 
 /**

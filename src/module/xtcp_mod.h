@@ -127,6 +127,8 @@ struct xtcp_net {
 	 * purpose.
 	 */
 	u64 tw_acks[XTCP_TW_ACKS];
+	struct delayed_work early_work;	/* early.c: puts its hooks in, takes them out */
+	bool early_hooked;		/* they are in; early_work to write, READ_ONCE without */
 	u8 dying;			/* set by pre_exit: no new TIME-WAIT or request */
 };
 
@@ -391,6 +393,8 @@ void xtcp_flow_init_sk(struct xtcp_flow *f, const struct sock *sk);
 struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk_buff *skb,
 				       struct xtcp_flow *key);
 struct xtcp_flow *xtcp_flow_lookup(struct net *net, struct xtcp_flow *key, int iif, int sdif);
+/* The connection of a segment that is not routed yet, no reference. Softirq, RCU. */
+struct xtcp_sock *xtcp_flow_peek(struct net *net, struct sk_buff *skb);
 void xtcp_flow_rehash(struct xtcp_flow *f);	/* key filled in by hand */
 void xtcp_flow_put(struct xtcp_flow *f);	/* nothing to do for XTCP_KIND_TW */
 /* Insert unless the 4-tuple is there: -EADDRNOTAVAIL then. */
@@ -602,7 +606,7 @@ struct xtcp_cb {
 		struct inet_skb_parm h4;
 		struct inet6_skb_parm h6;
 	};				/* IP's, valid in receive until queued; first */
-	u32 seq, end_seq;		/* payload only, no SYN or FIN */
+	u32 seq, end_seq;		/* payload only, no SYN or FIN; before: xtcp_flow_peek() */
 	u16 mss;
 };
 
@@ -712,6 +716,7 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname, char __user *optval
 /* takeover.c: the receive hook */
 int xtcp_takeover_get(void);	/* an AF_XTCP sock appears (process context); hooks on first use */
 void xtcp_takeover_put(void);	/* it is gone; unhooks takeover_linger_ms after the last flow */
+unsigned long xtcp_linger(void);	/* how long, in jiffies */
 int xtcp_takeover_init(void);
 int xtcp_takeover_exit(void);	/* unhook now, synchronize; -EBUSY if somebody stacked on us */
 /* Pass on to the handler that was there before us; consumes skb. */
@@ -720,6 +725,13 @@ int xtcp_pass6(struct sk_buff *skb);
 int xtcp_pass_err4(struct sk_buff *skb, u32 info);
 int xtcp_pass_err6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code,
 		   int offset, __be32 info);
+
+/* early.c: the input route of one segment for the next ones */
+void xtcp_early_note(struct sock *sk, const struct sk_buff *skb);
+void xtcp_early_forget(struct sock *sk);
+void xtcp_early_unused(struct xtcp_net *xn);
+void xtcp_early_net_init(struct xtcp_net *xn);
+void xtcp_early_net_pre_exit(struct xtcp_net *xn);
 
 /* input.c: what the hook calls */
 int xtcp_rcv4(struct sk_buff *skb);

@@ -245,16 +245,6 @@ autocorking()
 		[ $((XTCP[kbit] * 125 / XTCP[segs])) -le 105 ]
 }
 
-WANTED=$*
-run()
-{
-	local name=$1
-
-	shift
-	[ -z "$WANTED" ] || [[ " $WANTED " = *" $name "* ]] || return 0
-	ok "$name" "$@"
-}
-
 insmod /xtcp/xtcp.ko || { echo "Bail out! insmod"; exit 1; }
 netns_pair
 run small_queue_1mbit small_queue 1mbit 10.88.0.2

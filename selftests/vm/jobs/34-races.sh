@@ -45,6 +45,26 @@ dying()
 	return 0
 }
 
+# The same of two that talk over a device, so that hooks for its packets are in place.
+hooked()
+{
+	local i pid rx=/sys/class/net/vb/statistics/rx_packets
+
+	for ((i = 0; i < 4; i++)); do
+		netns_pair && server srv B --family xtcp --addr 10.88.0.2 --port 7034 || return
+		ns_exec A $XFER churn --family xtcp --addr 10.88.0.2 --port 7034 --conns 4 --size 20 &
+		pid=$!
+		until [ "$(in_ns B cat $rx)" -gt 300 ]; do
+			kill -0 $pid || return
+		done
+		netns_gone
+		kill -9 $pid "${SERVER_PID[srv]}"
+		wait $pid "${SERVER_PID[srv]}"
+		unload && load_module || return
+	done
+	return 0
+}
+
 # Gone while TIME-WAIT entries, requests and released ports are fresh.
 churn()
 {
@@ -61,6 +81,8 @@ echo 2 >/proc/sys/net/xtcp/tcp_fin_timeout
 ok "random load" $STRESS 20 "$SEED"
 ok "no object of the module is left" slab_zero 900
 ok "namespaces die under it" dying
+ok "no object of the module is left" slab_zero 900
+ok "namespaces die under it, then the module goes, over a device" hooked
 ok "no object of the module is left" slab_zero 900
 ok "the module goes right after it" churn
 ok "no object of the module is left" slab_zero 900
