@@ -50,11 +50,19 @@ presence()
 	$BENCH/inject tcp --rounds $rounds syn.cookie | sed "s/syn.cookie/presence.cookie$as/"
 }
 
+# The same over the veth, by a kernel TCP that shares namespace and device with a connection.
+presence_veth()
+{
+	$BENCH/speed --figures --family tcp "${VETH[@]}" --rounds $rounds --as "presence.veth$1" rr
+}
+
 run_presence()
 {
 	family=tcp
+	netns_pair
 	settle
 	presence ""
+	presence_veth ""
 	load
 	settle
 	presence .loaded
@@ -62,6 +70,12 @@ run_presence()
 	read -r _ <&"${HOLD[0]}"
 	settle
 	presence .listener
+	eval "exec ${HOLD[1]}>&-"
+	server srv B --family xtcp --addr 10.88.0.2 --port 7001 --timeout 1000 || return
+	coproc HOLD { ns_exec A build/net/raw_load hold 10.88.0.2 7001; }
+	read -r _ <&"${HOLD[0]}"
+	settle
+	presence_veth .connection
 	eval "exec ${HOLD[1]}>&-"
 }
 

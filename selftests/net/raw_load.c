@@ -4,7 +4,7 @@
  * receive path taken over by a socket, every tenth time with a connection whose
  * TIME-WAIT entry is left behind.
  * raw_load toggle TIMES MS: a socket comes and goes, MS apart.
- * raw_load hold: a socket until standard input ends.
+ * raw_load hold [ADDRESS PORT]: a socket, or a connection, until standard input ends.
  *
  * Meanwhile somebody else watches that the kernel's TCP loses nothing.
  */
@@ -116,22 +116,35 @@ static void toggle_loop(int times, int ms)
 	printf("toggled %d times\n", times);
 }
 
-int main(int argc, char **argv)
+static void hold(const char *addr, const char *port)
 {
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	int fd = xtcp_socket();
 	char c;
 
+	if (addr) {
+		a.sin_port = htons(atoi(port));
+		if (inet_pton(AF_INET, addr, &a.sin_addr) != 1 ||
+		    connect(fd, (struct sockaddr *)&a, sizeof(a)))
+			die(addr);
+	}
+	printf("ready\n");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		;
+}
+
+int main(int argc, char **argv)
+{
 	if (argc == 4 && !strcmp(argv[1], "load")) {
 		load_loop(argv[2], atoi(argv[3]));
 	} else if (argc == 4 && !strcmp(argv[1], "toggle")) {
 		toggle_loop(atoi(argv[2]), atoi(argv[3]));
-	} else if (argc == 2 && !strcmp(argv[1], "hold")) {
-		xtcp_socket();
-		printf("ready\n");
-		fflush(stdout);
-		while (read(STDIN_FILENO, &c, 1) > 0)
-			;
+	} else if ((argc == 2 || argc == 4) && !strcmp(argv[1], "hold")) {
+		hold(argv[2], argc == 4 ? argv[3] : NULL);
 	} else {
-		fprintf(stderr, "usage: raw_load load FILE TIMES | toggle TIMES MS | hold\n");
+		fprintf(stderr,
+			"usage: raw_load load FILE TIMES | toggle TIMES MS | hold [ADDRESS PORT]\n");
 		return 2;
 	}
 	return 0;
