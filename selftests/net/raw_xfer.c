@@ -39,7 +39,7 @@ struct header {
 
 static struct options {
 	bool xtcp;
-	int ip, conns, timeout_s, buf, mss, pause_ms;
+	int ip, conns, timeout_s, buf, mss, pause_ms, gap_ms;
 	const char *addr, *port;
 	uint64_t size;
 } opt = { .ip = 4, .conns = 1, .timeout_s = 60, .addr = NULL, .port = "7000", .size = 1000000 };
@@ -296,6 +296,7 @@ static bool echo_rounds(int fd, const struct header *h)
 			errno = EILSEQ;
 			return false;
 		}
+		poll(NULL, 0, opt.gap_ms);
 	}
 	return true;
 }
@@ -405,6 +406,7 @@ static void usage(void)
 		"  --buf N             SO_SNDBUF and SO_RCVBUF\n"
 		"  --mss N             TCP_MAXSEG\n"
 		"  --pause MS          between two connections of a churn (0)\n"
+		"  --gap MS            between two rounds of an echo (0)\n"
 		"  --timeout S         of a send or receive (60)\n"
 		"serve prints \"ready\", and at SIGTERM what it has served; churn repeats echo\n"
 		"until SIGTERM; connect prints the name of its errno, or 0.\n");
@@ -418,7 +420,8 @@ static void parse_options(int argc, char **argv)
 		{ "addr", 1, NULL, 'a' }, { "port", 1, NULL, 'p' },
 		{ "size", 1, NULL, 's' }, { "conns", 1, NULL, 'c' },
 		{ "buf", 1, NULL, 'b' }, { "timeout", 1, NULL, 't' },
-		{ "mss", 1, NULL, 'm' }, { "pause", 1, NULL, 'w' }, { NULL, 0, NULL, 0 }
+		{ "mss", 1, NULL, 'm' }, { "pause", 1, NULL, 'w' },
+		{ "gap", 1, NULL, 'g' }, { NULL, 0, NULL, 0 }
 	};
 	int c;
 
@@ -450,6 +453,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'w':
 			opt.pause_ms = atoi(optarg);
+			break;
+		case 'g':
+			opt.gap_ms = atoi(optarg);
 			break;
 		case 't':
 			opt.timeout_s = atoi(optarg);

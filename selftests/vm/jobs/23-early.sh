@@ -83,10 +83,11 @@ not_cached()
 # long FAMILY: a connection to 10.88.0.2, some of whose packets have come; ends in CLIENT
 long()
 {
-	local had=$(($(packets vb) + 200))
+	local had=$(($(packets vb) + 100))
 
 	server srv B --family "$1" --addr 10.88.0.2 --port 7023 || return
-	ns_exec A $XFER echo --family "$1" --addr 10.88.0.2 --port 7023 --size 6000 &
+	ns_exec A $XFER echo --family "$1" --addr 10.88.0.2 --port 7023 \
+		--size 1000 --gap 10 &
 	CLIENT=$!
 	until [ "$(packets vb)" -gt $had ]; do
 		kill -0 $CLIENT || return
@@ -126,7 +127,7 @@ address_gone()
 # Segments come by another device from now on: the first of them ask for a route.
 other_device()
 {
-	local n dev=vd
+	local n had dev=vd
 
 	# without ARP, which looks routes up, too
 	ip link add vc netns A type veth peer name $dev netns B &&
@@ -136,9 +137,10 @@ other_device()
 	both sysctl -qw net.ipv4.conf.all.rp_filter=0 && long "$1" || return
 	event 1 "iif == $(in_ns B cat /sys/class/net/$dev/ifindex)" &&
 		ip -n A route replace 10.88.0.2 dev vc && long_end || return
-	n=$(event_count)
-	echo "$(packets $dev) packets by the other device"
-	[ "$(packets $dev)" -gt 500 ] && few "$n" && ip -n A link del vc
+	n=$(event_count) had=$(packets $dev)
+	ip -n A link del vc
+	echo "$had packets by the other device"
+	[ "$had" -gt 200 ] && few "$n"
 }
 
 # How often the module's hook is asked during one round of kernel TCP.
@@ -173,8 +175,9 @@ for family in tcp xtcp; do
 	run ${family}_ipv4_cached cached $family 4
 	run ${family}_ipv6_cached cached $family 6
 	run ${family}_address_gone address_gone $family
-	run ${family}_other_device other_device $family
 done
+# kernel TCP of 7.2 does not get used to the other device: it asks for each segment
+run xtcp_other_device other_device xtcp
 run early_demux_0_ipv4 not_cached 4
 run early_demux_0_ipv6 not_cached 6
 run hook_leaves hook_leaves
