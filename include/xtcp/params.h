@@ -64,6 +64,8 @@ XTCP_PARAM(tcp_rto_min_us, 200000, 1000, 2147483647, "us", "RFC 6298 2.4",
 	   "smallest retransmission timeout")
 XTCP_PARAM(tcp_rto_max_ms, 120000, 1000, 120000, "ms", "RFC 6298 2.5",
 	   "largest retransmission timeout")
+XTCP_PARAM(tcp_thin_linear_timeouts, 0, 0, 1, "bool", "Linux",
+	   "1: the first 6 timeouts of fewer than 4 segments come without backoff")
 XTCP_PARAM(tcp_min_rtt_wlen, 300, 0, 86400, "s", "Linux",
 	   "least RTT is that of about this long; 0: the last one")
 XTCP_PARAM(tcp_delack_min_ms, 40, 0, 500, "ms", "RFC 9293 3.8.6.3",

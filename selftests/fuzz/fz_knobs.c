@@ -53,6 +53,7 @@ static const struct { int name, lo, hi; bool zero; } tcp_opts[] = {
 	{ TCP_MAXSEG, 88, 32767, true }, { TCP_KEEPIDLE, 1, 32767 },
 	{ TCP_KEEPINTVL, 1, 32767 }, { TCP_KEEPCNT, 1, 127 }, { TCP_SYNCNT, 1, 127 },
 	{ TCP_LINGER2, -2147483647 - 1, 2147483647 }, { TCP_USER_TIMEOUT, 0, 2147483647 },
+	{ TCP_THIN_LINEAR_TIMEOUTS, 0, 1 }, { TCP_THIN_DUPACK, 0, 1 },
 };
 
 static const struct { int name, lo, hi; bool zero; } own_opts[] = {
@@ -78,6 +79,8 @@ static s64 tcp_value(const struct xtcp_tcb *t, int name)
 		return t->syn_retries;
 	case TCP_LINGER2:
 		return t->linger2_ms < 0 ? -1 : t->linger2_ms / 1000;
+	case TCP_THIN_LINEAR_TIMEOUTS:
+		return t->thin_lto;
 	default:
 		return t->user_timeout_ms;
 	}
@@ -106,7 +109,8 @@ static void try_tcp(struct xtcp_tcb *t, int name, int val)
 	}
 	if (name == TCP_LINGER2)
 		expect = val < 0 ? -1 : min(val, 120);
-	FZ_NEED(tcp_value(t, name) == expect);
+	FZ_NEED(name == TCP_THIN_DUPACK ? !memcmp(&was, t, sizeof(was)) :
+					  tcp_value(t, name) == expect);
 }
 
 static void try_own(struct xtcp_tcb *t, int name, int val)

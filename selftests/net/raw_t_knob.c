@@ -73,6 +73,77 @@ RAW_TEST(knob_rto_min, "RFC 6298 2.4 D-17 1-19", T_XTCP)
 	CHECK_MS((p->last->at_us - t0) / 1000, 1000, 1200);
 }
 
+/* Ten bytes get no answer: six timeouts alike, then they double. */
+static void thin(struct peer *p)
+{
+	struct segment *first, *seventh;
+
+	sut_write(p, 10);
+	rexmits(p, 1, 500);
+	rexmits(p, 1, 500);
+	first = peer_keep(p);
+	rexmits(p, 6, 500);
+	seventh = peer_keep(p);
+	CHECK_MS(seg_gap_ms(first, seventh), 6 * 195, 6 * 220);
+	rexmits(p, 1, 800);
+	CHECK_MS(seg_gap_ms(seventh, p->last), 390, 450);
+}
+
+RAW_TEST(knob_thin_linear_timeouts, "tcp_thin_linear_timeouts", T_BOTH)
+{
+	sut_sysctl("tcp_thin_linear_timeouts", "1");
+	open_passive(p, "mss=1000");
+	thin(p);
+}
+
+RAW_TEST(thin_linear_option, "TCP_THIN_LINEAR_TIMEOUTS, of a listener", T_BOTH)
+{
+	p->lfd = sut_socket();
+	sut_opt(p->lfd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1);
+	sut_listen(p, 8);
+	open_passive(p, "mss=1000");
+	thin(p);
+}
+
+/* @n segments are in flight, of which the first one goes again after @t0 and @t1 ms. */
+static void thick(struct peer *p, int n, int t0, int t1)
+{
+	struct segment *first;
+	int i;
+
+	sut_write(p, n * 1000);
+	for (i = 0; i < n; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
+	peer_rx(p, 500, "A seq=1 len=1000");
+	first = peer_keep(p);
+	peer_rx(p, 800, "A seq=1 len=1000");
+	CHECK_MS(seg_gap_ms(first, p->last), t0, t1);
+}
+
+RAW_TEST(thin_is_three_segments, "tcp_thin_linear_timeouts", T_BOTH)
+{
+	sut_sysctl("tcp_thin_linear_timeouts", "1");
+	open_passive(p, "mss=1000");
+	thick(p, 3, 195, 220);
+}
+
+RAW_TEST(thin_is_not_four_segments, "tcp_thin_linear_timeouts", T_BOTH)
+{
+	sut_sysctl("tcp_thin_linear_timeouts", "1");
+	open_passive(p, "mss=1000");
+	thick(p, 4, 390, 450);
+}
+
+RAW_TEST(thin_is_established, "tcp_thin_linear_timeouts", T_BOTH)
+{
+	sut_sysctl("tcp_thin_linear_timeouts", "1");
+	open_passive(p, "mss=1000");
+	peer_tx(p, "FA");
+	peer_rx(p, 500, "A ack=2");
+	sut_wait_state(p, ST_CLOSE_WAIT, 500);
+	thick(p, 1, 390, 450);
+}
+
 /* The path becomes longer, and after a while the least RTT does, too. */
 RAW_TEST(knob_min_rtt_wlen, "tcp_min_rtt_wlen", T_BOTH)
 {

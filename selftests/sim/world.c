@@ -137,6 +137,7 @@ static void pick_params(struct sim *s, struct xtcp_params *p)
 	p->tcp_timewait_ms = rnd_below(r, 4) ? 60000 : rnd_below(r, 120000);
 	p->tcp_keepalive_time = rnd_below(r, 2) ? 7200 : 1 + rnd_below(r, 300);
 	p->tcp_keepalive_intvl = rnd_below(r, 2) ? 75 : 1 + rnd_below(r, 100);
+	p->tcp_thin_linear_timeouts = !rnd_below(r, 4);
 }
 
 /* Options that may end a connection without the peer's or the network's fault. */

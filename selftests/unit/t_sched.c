@@ -128,6 +128,67 @@ static void connect_deadline(void)
 	u_free(&u);
 }
 
+/*
+ * @segs segments of @len bytes without an answer: how often the timer fires at the same
+ * pace before the timeout doubles
+ */
+static unsigned int linear_timeouts(struct u *u, u32 segs, u32 len)
+{
+	unsigned int n = 0;
+	u64 rto_us;
+
+	u->t.nodelay = 1;
+	while (segs--)
+		u_send(u, len);
+	rto_us = u->t.rto_us;
+	while (u_deadline(u) == rto_us && n < 20) {
+		u_run(u, rto_us);
+		n++;
+	}
+	is(u_deadline(u), 2 * rto_us, "thin: ... then twice as long");
+	return n;
+}
+
+static void thin(void)
+{
+	static const struct { u32 segs, len; unsigned int linear; const char *what; } row[] = {
+		{ 1, 10, 7, "one small segment" },
+		{ 3, MSS, 7, "three segments" },
+		{ 4, MSS, 1, "four are not thin" },
+		{ 4, 10, 7, "four of them that go again as one" },
+	};
+	struct xtcp_opts o = { .mss = MSS };
+	struct xtcp_tcb child;
+	unsigned int i;
+	struct u u;
+
+	for (i = 0; i < ARRAY_SIZE(row); i++) {
+		u_init(&u);
+		u.p.tcp_thin_linear_timeouts = 1;
+		u_open_opts(&u, &o);
+		is(linear_timeouts(&u, row[i].segs, row[i].len), row[i].linear,
+		   "tcp_thin_linear_timeouts: %s", row[i].what);
+		u_free(&u);
+	}
+	u_init(&u);
+	u_open_opts(&u, &o);
+	is(linear_timeouts(&u, 1, 10), 1, "tcp_thin_linear_timeouts 0: each is longer");
+	u_free(&u);
+	u_init(&u);
+	u.t.thin_lto = 1;
+	u_open_opts(&u, &o);
+	is(linear_timeouts(&u, 1, 10), 7, "TCP_THIN_LINEAR_TIMEOUTS: as the knob");
+	xtcp_tcb_init(&child, &u.p, false);
+	xtcp_tcb_inherit(&child, &u.t);
+	is(child.thin_lto, 1, "TCP_THIN_LINEAR_TIMEOUTS: is inherited");
+	u_free(&u);
+	u_init(&u);
+	u.p.tcp_thin_linear_timeouts = 1;
+	u_to(&u, XTCP_CLOSE_WAIT);
+	is(linear_timeouts(&u, 1, 10), 1, "thin: not in CLOSE_WAIT");
+	u_free(&u);
+}
+
 /* A tick of lateness at each firing stays a tick; it does not add up. */
 static void late_timers(void)
 {
@@ -493,6 +554,7 @@ void test_sched(void)
 	syn_linear();
 	syn_init_rto();
 	connect_deadline();
+	thin();
 	late_timers();
 	orphan_retries();
 	orphan_rst();

@@ -56,6 +56,14 @@ int xtcp_opt_tcp(struct xtcp_tcb *t, int optname, int val)
 			return -EINVAL;
 		t->user_mss = val;
 		return 0;
+	case TCP_THIN_LINEAR_TIMEOUTS:
+		if (val < 0 || val > 1)
+			return -EINVAL;
+		t->thin_lto = val;
+		return 0;
+	case TCP_THIN_DUPACK:
+		/* Linux has not done anything with it since 4.11 */
+		return val < 0 || val > 1 ? -EINVAL : 0;
 	case TCP_KEEPIDLE:
 		return set_range(&t->keep_idle_ms, val, 1, KEEP_MAX_S, MSEC_S);
 	case TCP_KEEPINTVL:

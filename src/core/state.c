@@ -125,6 +125,7 @@ void xtcp_tcb_inherit(struct xtcp_tcb *t, const struct xtcp_tcb *listener)
 	t->cork = listener->cork;
 	t->keepalive = listener->keepalive;
 	t->retrans_rst = listener->retrans_rst;
+	t->thin_lto = listener->thin_lto;
 	t->quickack_user = listener->quickack_user;
 	t->syn_retries = listener->syn_retries;
 	t->keep_cnt = listener->keep_cnt;

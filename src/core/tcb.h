@@ -370,7 +370,8 @@ struct xtcp_tcb {
 	u8 nodelay:1, cork:1, keepalive:1, retrans_rst:1;
 	u8 cc_user:1;			/* cc was chosen for this socket, not by the namespace */
 	/* set by the caller before xtcp_timeout(): no means to keep this orphan any longer */
-	u8 no_resources:1;
+	u8 no_resources:1,
+	   thin_lto:1;			/* TCP_THIN_LINEAR_TIMEOUTS */
 	u8 syn_retries;			/* TCP_SYNCNT */
 	u8 keep_cnt;
 	u32 keep_idle_ms, keep_intvl_ms;

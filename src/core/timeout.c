@@ -2,6 +2,10 @@
 /* Timeouts: RFC 9293 3.10.8, RFC 6298 5, 3.8.3 (limits), 3.8.4 (keepalive), 3.8.6.1 (persist). */
 #include "internal.h"
 
+/* What a thin flow is, and how often it tries at the same pace (Linux) */
+#define THIN_SEGS	4	/* fewer in flight */
+#define THIN_TIMEOUTS	6
+
 static void timed_out(struct xtcp_tcb *t, const char *cause, bool rst, u64 now_us,
 		      struct xtcp_verdict *v)
 {
@@ -57,6 +61,40 @@ static u64 due_base(u64 due_us, u64 interval_us, u64 now_us)
 	return now_us - due_us < interval_us / 2 ? due_us : now_us;
 }
 
+/*
+ * A flow of a few segments at a time has no duplicate ACKs to tell of a loss, and its
+ * timeouts are what its user waits for: the first of them come without backoff.
+ * Also by tcp_thin_linear_timeouts, whose limits these are on Linux.
+ */
+static bool linear(const struct xtcp_tcb *t)
+{
+	const struct xtcp_rng *r;
+	u32 segs = 0;
+
+	if (t->state != XTCP_ESTABLISHED || t->retransmits > THIN_TIMEOUTS ||
+	    t->ssthresh == XTCP_INF_SSTHRESH ||
+	    (!t->thin_lto && !XTCP_P(t, tcp_thin_linear_timeouts)))
+		return false;
+	list_for_each_entry(r, &t->txq, link) {
+		segs += xtcp_segs_of(t, xtcp_rng_len(r));
+		if (segs >= THIN_SEGS)
+			return false;
+	}
+	return true;
+}
+
+/* The next timeout is twice as long, unless it may be as long as this one. */
+static void back_off(struct xtcp_tcb *t)
+{
+	/* the first few of a SYN may come without backoff (SEEDS D-1) */
+	if (t->state == XTCP_SYN_SENT && t->retransmits <= XTCP_P(t, tcp_syn_linear_timeouts))
+		return;
+	if (linear(t))
+		t->backoff = 0;
+	else if (t->backoff < 255)
+		t->backoff++;
+}
+
 static void rexmit_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xtcp_verdict *v)
 {
 	bool alive = shrunk_window(t, now_us) && xtcp_user_timeout_left(t, now_us);
@@ -84,10 +122,7 @@ static void rexmit_timeout(struct xtcp_tcb *t, u64 due_us, u64 now_us, struct xt
 	/* from here on time counts, also if nothing can be sent */
 	if (!t->retrans_us)
 		t->retrans_us = now_us;
-	/* the first few of a SYN may come without backoff (SEEDS D-1) */
-	if (t->backoff < 255 && (t->state != XTCP_SYN_SENT ||
-				 t->retransmits > XTCP_P(t, tcp_syn_linear_timeouts)))
-		t->backoff++;
+	back_off(t);
 	if (t->retransmits == XTCP_P(t, tcp_retries1) + 1)
 		v->flags |= XTCP_V_BADROUTE;
 	xtcp_rto_arm(t, due_base(due_us, xtcp_rto_now_us(t), now_us));

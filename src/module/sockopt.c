@@ -423,6 +423,12 @@ static int xtcp_get_int(const struct sock *sk, int optname, int *val)
 	case TCP_USER_TIMEOUT:
 		*val = t->user_timeout_ms;
 		break;
+	case TCP_THIN_LINEAR_TIMEOUTS:
+		*val = t->thin_lto;
+		break;
+	case TCP_THIN_DUPACK:
+		*val = 0;
+		break;
 	case TCP_RTO_MIN_US:
 		*val = t->rto_min_us ? : READ_ONCE(p->tcp_rto_min_us);
 		break;
