@@ -85,7 +85,9 @@ XTCP_PARAM(tcp_ecn_fallback, 1, 0, 1, "bool", "RFC 3168 6.1.1.1",
 XTCP_PARAM(tcp_window_scaling, 1, 0, 1, "bool", "RFC 7323 2",
 	   "window scale option")
 XTCP_PARAM(tcp_reordering, 3, 1, 300, "segments", "RFC 5681 3.2",
-	   "duplicate ACKs that mean loss")
+	   "duplicate ACKs that mean loss, at first; at most tcp_max_reordering")
+XTCP_PARAM(tcp_max_reordering, 300, 1, 2147483647, "segments", "Linux",
+	   "most that reordering, where it is seen, makes of them")
 XTCP_PARAM(tcp_recovery, 1, 0, 255, "bits", "RFC 8985 6",
 	   "1: RACK finds losses, else RFC 6675; 2: fixed reordering window; 4: no threshold")
 XTCP_PARAM(tcp_early_retrans, 3, 0, 4, "mode", "RFC 8985 7",

@@ -251,6 +251,67 @@ static void ten_out(struct peer *p, int write, const char *opts)
 		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
 }
 
+/* The last of ten comes first: the degree of reordering after that */
+static u32 degree(struct peer *p, const char *max)
+{
+	sut_sysctl("tcp_recovery", "0");
+	sut_sysctl("tcp_early_retrans", "0");
+	sut_sysctl("tcp_max_reordering", max);
+	ten_out(p, 10000, "mss=1000 sackok");
+	CHECK_EQ(raw_info(p->fd).tcpi_reordering, 3);
+	peer_tx(p, "A ack=1 sack=9001-10001");
+	peer_tx(p, "A ack=10001");
+	return raw_info(p->fd).tcpi_reordering;
+}
+
+RAW_TEST(reordering_degree, "tcp_reordering adapts", T_BOTH)
+{
+	long seen = sut_mib("TCPSACKReorder");
+
+	CHECK_EQ(degree(p, "300"), 10);
+	CHECK_EQ(raw_info(p->fd).tcpi_reord_seen, 1);
+	CHECK_EQ(sut_mib("TCPSACKReorder"), seen + 1);
+}
+
+/* Five segments above a hole are a loss from now on, and neither three nor ten. */
+RAW_TEST(reordering_limit, "tcp_max_reordering", T_BOTH)
+{
+	int i;
+
+	CHECK_EQ(degree(p, "5"), 5);
+	sut_write(p, 10000);
+	for (i = 10; i < 20; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + i * 1000);
+	peer_tx(p, "A ack=10001 sack=11001-15001");
+	peer_rx_none(p, 100);
+	peer_tx(p, "A ack=10001 sack=11001-16001");
+	peer_rx(p, 50, "A seq=10001 len=1000");
+}
+
+RAW_TEST(reordering_without_sack, "tcp_max_reordering", T_BOTH)
+{
+	long seen = sut_mib("TCPRenoReorder");
+	int i;
+
+	sut_sysctl("tcp_max_reordering", "7");
+	ten_out(p, 10000, "mss=1000");
+	for (i = 0; i < 9; i++)
+		peer_tx(p, "A ack=1");
+	CHECK_EQ(raw_info(p->fd).tcpi_reordering, 3);
+	peer_tx(p, "A ack=1");
+	CHECK_EQ(raw_info(p->fd).tcpi_reordering, 7);
+	CHECK_EQ(sut_mib("TCPRenoReorder"), seen + 1);
+}
+
+/* Linux takes the first namespace's limit here. */
+RAW_TEST(reordering_at_first, "tcp_reordering, at most tcp_max_reordering", T_XTCP)
+{
+	CHECK(sut_sysctl("tcp_max_reordering", "400"));
+	CHECK(sut_sysctl("tcp_reordering", "400"));
+	open_passive(p, "mss=1000");
+	CHECK_EQ(raw_info(p->fd).tcpi_reordering, 400);
+}
+
 /* The last segment came, the others did not: RACK gives them the reordering window. */
 RAW_TEST(knob_recovery_1, "RFC 8985 6", T_XTCP)
 {

@@ -175,6 +175,15 @@ static void spell(char *out, size_t room, const char *text, const char *shown)
 }
 
 /* Nothing of it changes a value, and the answer is that of the kernel's knobs. */
+/* One knob is the other's limit. */
+TEST_F(sysctl, reordering)
+{
+	ASSERT_EQ(-EINVAL, put(DIR, "tcp_reordering", "301"));
+	ASSERT_EQ(0, put(DIR, "tcp_max_reordering", "400"));
+	ASSERT_EQ(0, put(DIR, "tcp_reordering", "400"));
+	ASSERT_EQ(-EINVAL, put(DIR, "tcp_reordering", "401"));
+}
+
 TEST_F(sysctl, garbage)
 {
 	static const char ipv4[] = "/proc/sys/net/ipv4/", core[] = "/proc/sys/net/core/";

@@ -119,6 +119,62 @@ static void rack_reordering(void)
 	u_free(&u);
 }
 
+/* The last of ten comes first, with RFC 6675 in force. */
+static void overtaken(struct u *u, u32 max)
+{
+	sack_flight(u, 10, 40);
+	u->p.tcp_recovery = 0;
+	u->p.tcp_early_retrans = 0;
+	u->p.tcp_max_reordering = max;
+	is(xtcp_reordering(&u->t), 3, "reordering: tcp_reordering at first");
+	u->now += RTT;
+	ack(u, 0, 9, 10);
+	ack(u, 10, 0, 0);
+}
+
+static void degree(void)
+{
+	struct u u;
+
+	overtaken(&u, 300);
+	is(xtcp_reordering(&u.t), 10, "reordering: ten segments up to what has come first");
+	u_free(&u);
+
+	overtaken(&u, 5);
+	is(xtcp_reordering(&u.t), 5, "reordering: not beyond tcp_max_reordering");
+	u.now += RTT;
+	ack(&u, 10, 12, 16);
+	is(u.t.lost_bytes + copies(&u, 10), 0, "reordering: four segments above are none too many");
+	ack(&u, 10, 12, 17);
+	is(copies(&u, 10), 1, "reordering: ... five are a loss");
+	u_free(&u);
+
+	/* what has come once more and late tells less: nothing is forgotten */
+	overtaken(&u, 300);
+	ack(&u, 10, 11, 12);
+	ack(&u, 12, 0, 0);
+	is(xtcp_reordering(&u.t), 10, "reordering: two segments: no less than before");
+	ack(&u, 12, 13, 16);
+	u_run(&u, u_deadline(&u));
+	is(u.t.ca_state, XTCP_CA_LOSS, "reordering: three above, fewer than ten, and a timeout");
+	is(xtcp_reordering(&u.t), 3, "reordering: ... it was too much to wait for");
+	u_free(&u);
+
+	flight(&u, (struct xtcp_opts){ .sack_ok = 0 }, 8, 8);
+	u.now += RTT;
+	ack4(&u, 0, 0, 0, 0, 0);
+	ack4(&u, 0, 0, 0, 0, 0);
+	is(xtcp_reordering(&u.t) + u.t.reord_seen, 3, "reordering, no SACK: two of seven");
+	for (u32 i = 2; i < 7; i++)
+		ack4(&u, 0, 0, 0, 0, 0);
+	is(xtcp_reordering(&u.t) + u.t.reord_seen, 3, "reordering, no SACK: seven of them");
+	ack4(&u, 0, 0, 0, 0, 0);
+	is(xtcp_reordering(&u.t), 8, "reordering, no SACK: more than can be: all of them");
+	is(u.t.reord_seen, 1, "reordering, no SACK: ... seen");
+	ok(u_counted(&u, XTCP_MIB_RENO_REORDER), "reordering, no SACK: ... counted");
+	u_free(&u);
+}
+
 static void rack_threshold(void)
 {
 	struct u u;
@@ -508,6 +564,7 @@ static void undo_eifel(void)
 	is(u.t.ca_state, XTCP_CA_OPEN, "undo: the echo is older than the repetition (RFC 3522)");
 	ok(u.t.cwnd >= 10, "... cwnd is as before");
 	ok(u_counted(&u, XTCP_MIB_PARTIAL_UNDO), "... counted");
+	is(xtcp_reordering(&u.t), 5, "... five segments went by what was late");
 	u_free(&u);
 }
 
@@ -565,6 +622,7 @@ static void hostile_sack(void)
 void test_rack(void)
 {
 	rack_reordering();
+	degree();
 	rack_threshold();
 	rack_lost_again();
 	rack_dsack();

@@ -32,6 +32,7 @@ struct xtcp_ackctx {
 	u32 fresh;		/* of acked, what no SACK had told of */
 	u32 prior_fack;		/* fack before this ACK */
 	u32 dsack_start, dsack_end;	/* with dsack */
+	u32 reord_seq;		/* with reord: where the lowest of that begins */
 	u32 reo_left_us;	/* RACK wants to look again then; 0: not */
 	u64 rs_xmit_us;		/* rate.c, of the newest range that arrived; 0: none did */
 	u32 rs_prior, rs_prior_us, rs_send_us;
@@ -184,6 +185,7 @@ void xtcp_mtup_ack(struct xtcp_tcb *t, struct xtcp_verdict *v);
 bool xtcp_mtup_lost(struct xtcp_tcb *t, struct xtcp_verdict *v);
 
 /* recovery.c */
+void xtcp_reordering_seen(struct xtcp_tcb *t, u32 segs);
 void xtcp_recovery_local(struct xtcp_tcb *t);
 void xtcp_recovery_end(struct xtcp_tcb *t);
 void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);

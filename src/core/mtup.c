@@ -108,7 +108,7 @@ u32 xtcp_mtup_next(struct xtcp_tcb *t, u64 now_us, bool *wait)
 		return 0;
 	}
 	payload = size - min_t(u32, size, opts_len(t));
-	need = payload + (XTCP_P(t, tcp_reordering) + 1) * mss;
+	need = payload + (xtcp_reordering(t) + 1) * mss;
 	if (payload <= mss || t->write_seq - t->s.snd_nxt < need || t->snd_wnd < need)
 		return 0;
 	/* something is in flight in both cases, and will make room */

@@ -58,7 +58,10 @@ void xtcp_rack_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 end,
 		if (c->has_ts && c->tsecr && seq_lt(c->tsecr, xtcp_ts_now(t->ts_off, r->xmit_us)))
 			return;
 	} else {
-		c->reord |= seq_lt(end, c->prior_fack);
+		if (unlikely(seq_lt(end, c->prior_fack))) {
+			c->reord_seq = c->reord ? seq_min(c->reord_seq, r->seq) : r->seq;
+			c->reord = true;
+		}
 		c->orig |= seq_leq(end, t->high_seq);
 	}
 	if (!sent_after(r->xmit_us, end, t->newest_us, t->newest_end))
@@ -105,7 +108,7 @@ static u32 reo_wnd_us(const struct xtcp_tcb *t)
 		if (t->ca_state >= XTCP_CA_RECOVERY)
 			return 0;
 		if (!(mode & RACK_NO_DUPTHRESH) &&
-		    xtcp_segs_of(t, t->sacked_bytes) >= (u32)XTCP_P(t, tcp_reordering))
+		    xtcp_segs_of(t, t->sacked_bytes) >= xtcp_reordering(t))
 			return 0;
 	}
 	return min_t(u64, (u64)(t->min_rtt_us / 4) * mult, t->srtt_us >> 3);

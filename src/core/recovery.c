@@ -54,6 +54,38 @@ void xtcp_ca_set(struct xtcp_tcb *t, enum xtcp_ca_state s)
 		t->cc->set_state(t, s);
 }
 
+/**
+ * xtcp_reordering_seen - so many segments went by one that was only late
+ * @t: block
+ * @segs: from it to the last of them
+ *
+ * From now on fewer than that are no sign of loss; tcp_max_reordering bounds it.
+ */
+void xtcp_reordering_seen(struct xtcp_tcb *t, u32 segs)
+{
+	if (segs > xtcp_reordering(t))
+		t->reordering = min_t(u32, segs, min_t(u32, XTCP_P(t, tcp_max_reordering), 65535));
+}
+
+/*
+ * A duplicate ACK. Without SACK, more of them than segments beside the one that is missing
+ * mean that it is not.
+ */
+static void dupack(struct xtcp_tcb *t, struct xtcp_verdict *v)
+{
+	u32 segs;
+
+	if (t->dupacks == 65535)
+		return;
+	t->dupacks++;
+	segs = max_t(u32, xtcp_segs_of(t, t->s.snd_nxt - t->s.snd_una), t->n_txq);
+	if (t->sack_ok || t->dupacks < segs)
+		return;
+	t->reord_seen++;
+	xtcp_count(v, XTCP_MIB_RENO_REORDER);
+	xtcp_reordering_seen(t, segs);
+}
+
 /* Remember what to go back to if the loss turns out to be none. */
 static void save_window(struct xtcp_tcb *t)
 {
@@ -232,8 +264,8 @@ static void recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_
 			xtcp_txq_mark_head(t);
 	} else if (c->acked) {
 		delivered = reno_partial(t, c);
-	} else if (c->dup && t->dupacks < 65535) {
-		t->dupacks++;
+	} else if (c->dup) {
+		dupack(t, v);
 		delivered = t->mss_now;
 	}
 	if (delivered)
@@ -253,8 +285,8 @@ static bool loss_seen(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_ver
 			xtcp_ca_set(t, XTCP_CA_OPEN);
 		return false;
 	}
-	if (c->dup && t->dupacks < 65535)
-		t->dupacks++;
+	if (c->dup)
+		dupack(t, v);
 	if (!cwr)
 		xtcp_ca_set(t, t->dupacks || t->sacked_bytes ? XTCP_CA_DISORDER : XTCP_CA_OPEN);
 	/* RFC 6582 3.2 step 1: dupacks that the last recovery caused are none */
@@ -264,7 +296,7 @@ static bool loss_seen(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_ver
 	r = xtcp_txq_head(t);
 	if (xtcp_rack_on(t))
 		return t->lost_bytes > lost;
-	return t->dupacks >= XTCP_P(t, tcp_reordering) || (r->lost && !r->sacked);
+	return t->dupacks >= xtcp_reordering(t) || (r->lost && !r->sacked);
 }
 
 /*
@@ -361,6 +393,7 @@ void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 	if (c->reord && t->sack_ok) {
 		t->reord_seen++;
 		xtcp_count(v, XTCP_MIB_SACK_REORDER);
+		xtcp_reordering_seen(t, xtcp_segs_of(t, t->fack - c->reord_seq));
 	}
 	xtcp_rack_dsack(t, c);
 	/* RFC 3168: some of it was congestion, whatever else this ACK proves */
@@ -452,6 +485,10 @@ void xtcp_recovery_rto(struct xtcp_tcb *t, struct xtcp_verdict *v)
 		/* a retransmission was lost, or it was congestion: no way back */
 		t->prior_cwnd = 0;
 	}
+	/* so many went by, and the head was lost: it was too much to wait for (Linux) */
+	if (t->ca_state <= XTCP_CA_DISORDER && xtcp_segs_of(t, t->sacked_bytes + dup_bytes(t)) >=
+					       (u32)XTCP_P(t, tcp_reordering))
+		t->reordering = 0;
 	t->ecn_cwr = t->ecn_ok;
 	t->cwnd = 1;
 	t->cwnd_cnt = 0;

@@ -135,7 +135,7 @@ static bool resend_lost(const struct xtcp_tcb *t, const struct xtcp_rng *r)
  */
 void xtcp_sack_detect(struct xtcp_tcb *t)
 {
-	u32 thresh = XTCP_P(t, tcp_reordering), above = 0, pieces = 0;
+	u32 thresh = xtcp_reordering(t), above = 0, pieces = 0;
 	u32 limit = (thresh - 1) * t->mss_now;
 	bool in_piece = false;
 	struct xtcp_rng *r;

@@ -358,6 +358,7 @@ struct xtcp_tcb {
 		struct xtcp_cubic cubic;
 		struct xtcp_bbr bbr;
 	} ca;				/* congestion control's own */
+	u16 reordering;			/* see xtcp_reordering(); 0: as at first */
 
 	/* ---- receive buffer autotuning (DRS) */
 	u32 rcvq_seq, rcvq_space;
@@ -540,6 +541,12 @@ u32 xtcp_unacked(const struct xtcp_tcb *t);
 u32 xtcp_mss_update(struct xtcp_tcb *t);	/* recompute mss_now */
 /* Payload handed down in one piece: TSO autosizing (pacing.c). */
 u32 xtcp_tso_goal(const struct xtcp_tcb *t);
+/* How many segments may be overtaken before that means loss: DupThresh. */
+static inline u32 xtcp_reordering(const struct xtcp_tcb *t)
+{
+	return t->reordering ?: (u32)XTCP_P(t, tcp_reordering);
+}
+
 /* The rate in force, bytes a second; XTCP_RATE_MAX: no limit. */
 static inline u32 xtcp_pacing_rate(const struct xtcp_tcb *t)
 {

@@ -79,13 +79,17 @@ bool xtcp_undo_ack(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_
 	/* RFC 5682, step 3b: for something that was never repeated */
 	if (!twice && !echo && !(t->frto == FRTO_SECOND && c->orig))
 		return false;
-	if (t->ca_state == XTCP_CA_LOSS)
+	if (t->ca_state == XTCP_CA_LOSS) {
 		xtcp_undo(t, XTCP_MIB_LOSS_UNDO, v);
-	else if (!echo)
+	} else if (!echo) {
 		xtcp_undo(t, XTCP_MIB_DSACK_UNDO, v);
-	else
-		xtcp_undo(t, seq_geq(t->s.snd_una, t->high_seq) ? XTCP_MIB_FULL_UNDO :
-			  XTCP_MIB_PARTIAL_UNDO, v);
+	} else if (seq_geq(t->s.snd_una, t->high_seq)) {
+		xtcp_undo(t, XTCP_MIB_FULL_UNDO, v);
+	} else {
+		if (t->sack_ok)
+			xtcp_reordering_seen(t, xtcp_segs_of(t, t->fack - c->prior_una));
+		xtcp_undo(t, XTCP_MIB_PARTIAL_UNDO, v);
+	}
 	return true;
 }
 

@@ -242,9 +242,9 @@ static int proc_ints(XTCP_CTL_CONST struct ctl_table *ctl, int write, void *buff
 }
 
 /*
- * extra1/extra2 of a param are its limits; of the others, extra1 is the
- * namespace. data is an offset into struct xtcp_params until a namespace has
- * its copy.
+ * extra1/extra2 of a param are its limits, but that a knob is the upper one of
+ * tcp_reordering; of the others, extra1 is the namespace. data is an offset into
+ * struct xtcp_params until a namespace has its copy.
  */
 static const struct ctl_table xtcp_table[] = {
 #define XTCP_PARAM(name, def, lo, hi, unit, source, meaning) {		\
@@ -325,6 +325,8 @@ int xtcp_sysctl_net_init(struct xtcp_net *xn)
 			t[i].data = (char *)&xn->params + (unsigned long)t[i].data;
 		else
 			t[i].extra1 = xn;
+		if (i == P_tcp_reordering)
+			t[i].extra2 = &xn->params.tcp_max_reordering;
 		/* tcp_mem is the machine's: the first namespace sets it, the others see it */
 		if (t[i].proc_handler == proc_mem && !net_eq(xn->net, &init_net))
 			t[i].mode = 0444;

@@ -110,7 +110,7 @@ void xtcp_get_info(struct sock *sk, struct tcp_info *i)
 	i->tcpi_state = sk->sk_state;
 	i->tcpi_pacing_rate = READ_ONCE(sk->sk_pacing_rate);
 	i->tcpi_max_pacing_rate = READ_ONCE(sk->sk_max_pacing_rate);
-	i->tcpi_reordering = READ_ONCE(x->xn->params.tcp_reordering);
+	i->tcpi_reordering = xtcp_reordering(t);
 	i->tcpi_snd_cwnd = t->cwnd;
 	if (sk->sk_state == TCP_LISTEN) {
 		xtcp_info_listener(sk, i);
