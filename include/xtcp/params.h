@@ -108,6 +108,8 @@ XTCP_PARAM(tcp_probe_threshold, 8, 0, 2147483647, "bytes", "RFC 4821 7.4",
 	   "the search for the path MTU ends when it is known so closely")
 XTCP_PARAM(tcp_probe_interval, 600, 0, 4294967, "s", "RFC 4821 7.4",
 	   "time after which the search begins anew")
+XTCP_PARAM(tcp_reflect_tos, 0, 0, 1, "bool", "Linux",
+	   "1: SYN-ACK and connection take the DSCP of the SYN, not the listener's")
 XTCP_PARAM(tcp_syncookies, 1, 0, 2, "mode", "RFC 4987 3.6, SEEDS 4-59",
 	   "SYN cookies: 0 never, 1 when the half-open queue is full, 2 always")
 XTCP_PARAM(tcp_max_syn_backlog, XTCP_AUTO, 1, 2147483647, "count", "SEEDS D-13",

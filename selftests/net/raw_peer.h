@@ -24,6 +24,7 @@
  *	tsval=N ecr=N		absolute
  *	sack=L-R		relative, may repeat, in order
  *	ecn=N			the ECN field of the IP header: 2 ECT(0), 3 CE
+ *	tos=N			the octet it is part of, IPv6's traffic class
  *	badcsum doff=N sport=N dport=N		tx only: wrong on purpose
  *	skip			rx only: pass over pure ACKs before it
  */

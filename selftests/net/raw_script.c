@@ -116,6 +116,8 @@ static void tx_word(struct peer *p, struct segment *seg, const struct word *w)
 		seg->sack[seg->n_sack++].r = p->sut_isn + (u32)w->val2;
 	} else if (is(w, "ecn")) {
 		seg->tos = w->val;
+	} else if (is(w, "tos")) {
+		seg->tos = w->val;
 	} else if (is(w, "badcsum")) {
 		seg->bad_csum = true;
 	} else if (is(w, "doff")) {
@@ -235,6 +237,8 @@ static const char *rx_word(struct peer *p, const struct segment *seg,
 		return rx_sack(p, seg, w, (*n_sack)++);
 	if (is(w, "ecn"))
 		return compare(w, seg->tos & 3);
+	if (is(w, "tos"))
+		return compare(w, seg->tos);
 	if (is(w, "sackok"))
 		return has(seg, OPT_SACKOK, true);
 	if (is(w, "ts"))

@@ -581,3 +581,94 @@ RAW_TEST(knob_invalid_ratelimit, "RFC 5961 7", T_XTCP)
 		n++;
 	CHECK_EQ(n, 5);
 }
+
+/* ---- tcp_reflect_tos */
+
+#define EF	0xb8	/* of SYNs */
+#define AF21	0x48	/* of third segments */
+#define AF11	0x28	/* of listeners */
+
+static void tos_listen(struct peer *p, const char *knob)
+{
+	sut_sysctl("tcp_reflect_tos", knob);
+	p->lfd = sut_socket();
+	sut_opt(p->lfd, raw.v6 ? IPPROTO_IPV6 : IPPROTO_IP, raw.v6 ? IPV6_TCLASS : IP_TOS, AF11);
+	sut_listen(p, 8);
+}
+
+/* Data, and the ACK of the peer's FIN in TIME_WAIT, go with @tos. */
+static void tos_goes_on(struct peer *p, int tos)
+{
+	int val = 0;
+	socklen_t len = sizeof(val);
+
+	sut_accept(p);
+	CHECK(!getsockopt(p->fd, raw.v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			  raw.v6 ? IPV6_TCLASS : IP_TOS, &val, &len));
+	CHECK_EQ(val, tos);
+	sut_write(p, 10);
+	peer_rx(p, 500, "A seq=1 len=10 tos=%d", tos);
+	peer_tx(p, "A tos=%d", AF21);
+	sut_close(p);
+	peer_rx(p, 500, "FA seq=11 tos=%d", tos);
+	peer_tx(p, "FA");
+	peer_rx(p, 500, "A ack=2 tos=%d", tos);
+	sut_wait_state(p, ST_TIME_WAIT, 500);
+	peer_tx(p, "FA seq=1");
+	peer_rx(p, 500, "A ack=2 tos=%d", tos);
+}
+
+RAW_TEST(reflect_tos, "tcp_reflect_tos", T_BOTH)
+{
+	tos_listen(p, "1");
+	/* without the ECN field: ECT(1) is a bit of the network's */
+	peer_tx(p, "S mss=1000 tos=%d", EF | 1);
+	peer_rx(p, 500, "SA ack=1 tos=%d", EF);
+	/* of the request, whoever asks and when */
+	peer_rx(p, 1500, "SA ack=1 tos=%d", EF);
+	peer_tx(p, "S seq=0 mss=1000");
+	peer_rx(p, 500, "SA ack=1 tos=%d", EF);
+	peer_tx(p, "A seq=1 tos=%d", AF21);
+	tos_goes_on(p, EF);
+}
+
+RAW_TEST(reflect_tos_zero, "tcp_reflect_tos", T_BOTH)
+{
+	tos_listen(p, "1");
+	peer_tx(p, "S mss=1000");
+	peer_rx(p, 500, "SA ack=1 tos=0");
+	peer_tx(p, "A tos=%d", AF21);
+	tos_goes_on(p, 0);
+}
+
+RAW_TEST(reflect_tos_off, "tcp_reflect_tos", T_BOTH)
+{
+	tos_listen(p, "0");
+	peer_tx(p, "S mss=1000 tos=%d", EF);
+	peer_rx(p, 500, "SA ack=1 tos=%d", AF11);
+	peer_tx(p, "A tos=%d", AF21);
+	tos_goes_on(p, AF11);
+}
+
+/* A cookie has no room for it: the third segment's counts then. */
+RAW_TEST(reflect_tos_cookie, "tcp_reflect_tos", T_BOTH)
+{
+	if (!sut_sysctl("tcp_syncookies", "2"))
+		raw_skip("kernel without SYN cookies");
+	tos_listen(p, "1");
+	peer_tx(p, "S mss=1000 tos=%d", EF);
+	peer_rx(p, 500, "SA ack=1 tos=%d", EF);
+	peer_tx(p, "A tos=%d", AF21);
+	tos_goes_on(p, AF21);
+}
+
+RAW_TEST(reflect_tos_ecn, "tcp_reflect_tos beside RFC 3168", T_BOTH)
+{
+	tos_listen(p, "1");
+	peer_tx(p, "SEC mss=1000 tos=%d", EF);
+	peer_rx(p, 500, "SAE ack=1 tos=%d", EF);
+	peer_tx(p, "A");
+	sut_accept(p);
+	sut_write(p, 10);
+	peer_rx(p, 500, "A seq=1 len=10 tos=%d", EF | 2);
+}

@@ -125,6 +125,19 @@ static void xtcp_child_memcg(struct sock *sk, const struct sock *listener)
 #endif
 }
 
+/* tcp_reflect_tos: what the SYN-ACK was sent with, the connection goes on with. */
+static void xtcp_child_tos(struct sock *sk, const struct xtcp_req *req)
+{
+	if (!READ_ONCE(xtcp_sk(sk)->xn->params.tcp_reflect_tos))
+		return;
+	if (req->flow.family == AF_INET)
+		inet_sk(sk)->tos = req->flow.req_tos;
+#if IS_ENABLED(CONFIG_IPV6)
+	else
+		inet6_sk(sk)->tclass = req->flow.req_tos;
+#endif
+}
+
 static void xtcp_child_identity(struct sock *sk, const struct sock *listener,
 				struct xtcp_req *req, struct sk_buff *skb)
 {
@@ -149,6 +162,7 @@ static void xtcp_child_identity(struct sock *sk, const struct sock *listener,
 	sk->sk_bound_dev_if = dif;
 	sk->sk_mark = req->mark;
 	atomic64_set(&sk->sk_cookie, 0);
+	xtcp_child_tos(sk, req);
 
 	/* the request's place in the table will be the child's: same key, same hash */
 	xtcp_flow_copy(&x->flow, &req->flow);

@@ -141,11 +141,14 @@ void xtcp_syn_path(struct sock *listener, struct sk_buff *skb, const struct xtcp
 	p->sk = listener;
 	p->oif = f->dif;
 	p->mark = inet_request_mark(listener, skb);
-	if (f->family == AF_INET) {
+	if (READ_ONCE(xtcp_sk(listener)->xn->params.tcp_reflect_tos))
+		p->tos = xtcp_skb_tos(skb) & ~INET_ECN_MASK;
+	else if (f->family == AF_INET)
 		p->tos = inet_sk(listener)->tos & ~INET_ECN_MASK;
+	else
+		p->tos = inet6_sk(listener)->tclass & ~INET_ECN_MASK;
+	if (f->family == AF_INET)
 		return;
-	}
-	p->tos = inet6_sk(listener)->tclass & ~INET_ECN_MASK;
 	if (inet_test_bit(REPFLOW, listener))
 		p->flowlabel = ntohl(ip6_flowlabel(ipv6_hdr(skb)));
 	if (!p->oif && rt6_need_strict(&f->v6.faddr))
