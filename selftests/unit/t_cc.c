@@ -39,6 +39,9 @@ static void cube_root(void)
 struct fake {
 	struct u u;
 	u64 rtt_us;
+	bool limited;			/* of ss_round(), as what follows */
+	u32 unsent;
+	u32 in_use;			/* segments in flight, 0: all of cwnd */
 };
 
 static void fake_init(struct fake *f, const struct xtcp_cc_ops *cc, u32 cwnd, u64 rtt_us)
@@ -47,9 +50,13 @@ static void fake_init(struct fake *f, const struct xtcp_cc_ops *cc, u32 cwnd, u6
 	f->u.t.cc = cc;
 	f->u.t.cwnd = cwnd;
 	f->u.t.ssthresh = INF;
+	f->u.t.cwnd_limited = 1;
 	f->u.t.rto_us = rtt_us + 200 * MS;
 	f->u.t.srtt_us = rtt_us << 3;
 	f->rtt_us = rtt_us;
+	f->limited = true;
+	f->unsent = 0;
+	f->in_use = 0;
 	f->u.t.s.snd_nxt = f->u.t.s.snd_una + cwnd * MSS;
 	cc->init(&f->u.t, f->u.now);
 }
@@ -272,14 +279,15 @@ static void cubic_monster_ack(void)
 static void ss_round(struct fake *f, u32 rtt_us, u32 samples)
 {
 	struct xtcp_tcb *t = &f->u.t;
-	u32 i, n = t->cwnd;
+	u32 i, n = f->in_use ?: t->cwnd;
 
 	for (i = 0; i < n; i++) {
-		t->s.snd_nxt = t->s.snd_una + t->cwnd * MSS;
+		t->s.snd_nxt = t->s.snd_una + (f->in_use ?: t->cwnd) * MSS;
+		t->write_seq = t->s.snd_nxt + f->unsent;
 		if (i < samples)
 			t->cc->rtt(t, rtt_us + (i ? 500 : 0));
 		t->s.snd_una += MSS;
-		t->cc->on_ack(t, 1, true, f->u.now);
+		t->cc->on_ack(t, 1, f->limited, f->u.now);
 	}
 }
 
@@ -297,9 +305,10 @@ static void hystart_delay(void)
 	is(f.u.t.ca.cubic.hs.css_rounds, 0, "hystart: ... no conservative slow start");
 	ss_round(&f, 52 * MS, 7);
 	is(f.u.t.cwnd, 256, "hystart: seven samples say nothing (RFC 9406 4.2)");
-	ss_round(&f, 52 * MS, 16);
+	ss_round(&f, 44 * MS, 16);
+	is(f.u.t.cwnd, 512, "hystart: ... and leave no trace");
 	ss_round(&f, 60 * MS, 16);
-	ok(f.u.t.ca.cubic.hs.css_rounds > 0, "hystart: 8 ms more of 52: conservative slow start");
+	ok(f.u.t.ca.cubic.hs.css_rounds > 0, "hystart: 16 ms more of 44: conservative slow start");
 	w = f.u.t.cwnd;
 	ss_round(&f, 60 * MS, 16);
 	is(f.u.t.cwnd, w + w / 4, "hystart: ... at a quarter of the pace");
@@ -331,6 +340,105 @@ static void hystart_false_alarm(void)
 	fake_loss(&f);
 	ss_round(&f, 90 * MS, 16);
 	is(f.u.t.ca.cubic.saved.w_max, 0, "hystart: samples after the initial slow start: unused");
+	u_free(&f.u);
+}
+
+/* A queue that grows by less than a round has to, round after round. */
+static void hystart_slowly(void)
+{
+	struct fake f;
+	u32 w;
+
+	fake_init(&f, &xtcp_cc_cubic, 16, 20 * MS);
+	ss_round(&f, 20 * MS, 16);
+	ss_round(&f, 22 * MS, 16);
+	ss_round(&f, 23900, 16);
+	is(f.u.t.ca.cubic.hs.css_rounds, 0, "hystart: 3.9 ms more of the best 20: slow start");
+	ss_round(&f, 24 * MS, 16);
+	ok(f.u.t.ca.cubic.hs.css_rounds > 0, "hystart: 4 ms more of the best 20, 0.1 of the last");
+	w = f.u.t.cwnd;
+	ss_round(&f, 24 * MS - 1, 16);
+	is(f.u.t.ca.cubic.hs.css_rounds, 0, "hystart: less than that: a false alarm");
+	ok(f.u.t.cwnd > 2 * w - 8, "hystart: ... and it doubles, but for seven samples");
+	ss_round(&f, 30 * MS, 16);
+	ss_round(&f, 29 * MS, 16);
+	ok(f.u.t.ca.cubic.hs.css_rounds > 0, "hystart: 29 after 30: the delay has not gone");
+	w = f.u.t.cwnd;
+	f.u.t.cwnd_limited = 0;
+	ss_round(&f, 29 * MS, 16);
+	is(f.u.t.cwnd, w, "hystart: no growth in it where cwnd is not the limit");
+	u_free(&f.u);
+
+	/* who uses little makes no queue: the last round counts, as in the RFC */
+	fake_init(&f, &xtcp_cc_cubic, 16, 20 * MS);
+	f.limited = false;
+	ss_round(&f, 20 * MS, 16);
+	ss_round(&f, 23 * MS, 16);
+	ss_round(&f, 26 * MS, 16);
+	ss_round(&f, 26 * MS, 16);
+	is(f.u.t.ca.cubic.hs.css_rounds, 0,
+	   "hystart: where cwnd does not limit: the last round only");
+	ss_round(&f, 31 * MS, 16);
+	ss_round(&f, 31 * MS, 16);
+	ok(f.u.t.ca.cubic.hs.css_rounds > 0, "hystart: ... which counts");
+	u_free(&f.u);
+}
+
+/* Data waits for the queue below, and cwnd is not full. */
+static void hystart_local(void)
+{
+	struct xtcp_tcb *t;
+	struct fake f;
+	unsigned int i;
+	u32 w;
+
+	fake_init(&f, &xtcp_cc_cubic, 64, 20 * MS);
+	t = &f.u.t;
+	t->mss_now = MSS;
+	t->syn_acked = 1;
+	t->cwnd_limited = 0;
+	t->held = 1;
+	t->max_out = 50;
+	/* cc.c says so, cwnd being less than twice of what is in use */
+	f.limited = false;
+	f.unsent = MSS - 1;
+	ss_round(&f, 20 * MS, 16);
+	is(t->ca.cubic.hs.css_rounds, 0, "hystart: a small write waits for company: slow start");
+	f.unsent = MSS;
+	t->held = 0;
+	ss_round(&f, 20 * MS, 16);
+	is(t->ca.cubic.hs.css_rounds, 0, "hystart: nothing waits for the queue below: slow start");
+	t->held = 1;
+	ss_round(&f, 20 * MS, 16);
+	ok(t->ca.cubic.hs.css_rounds > 0, "hystart: the queue below is the limit");
+	t->cwnd_limited = 1;
+	f.limited = true;
+	w = t->cwnd;
+	ss_round(&f, 20 * MS, 16);
+	is(t->cwnd, 2 * w, "hystart: ... then cwnd is again: it doubles");
+	t->cwnd = w;
+	t->cwnd_limited = 0;
+	f.limited = false;
+	f.in_use = 50;
+	/* two or three of them are the round that has begun */
+	for (i = 0; i < 20 && t->ssthresh == INF; i++)
+		ss_round(&f, 20 * MS, 16);
+	ok(i >= 7 && i <= 8, "hystart: ... five rounds of it (%u)", i);
+	is(t->ssthresh, 50, "hystart: ... and slow start ends with what is in use");
+	is(t->cwnd, 50, "hystart: ... which is the window");
+	u_free(&f.u);
+
+	/* what else lets a window grow that is half full */
+	fake_init(&f, &xtcp_cc_reno, 64, 20 * MS);
+	t = &f.u.t;
+	t->mss_now = MSS;
+	t->cwnd_limited = 0;
+	t->max_out = 50;
+	xtcp_cc_ack(t, MSS, f.u.now, &f.u.v);
+	is(t->cwnd, 65, "slow start: more than half is in use");
+	t->held = 1;
+	xtcp_cc_ack(t, MSS, f.u.now, &f.u.v);
+	is(t->cwnd, 65, "slow start: ... not if the queue below holds the rest");
 	u_free(&f.u);
 }
 
@@ -480,6 +588,8 @@ void test_cc(void)
 	cubic_monster_ack();
 	hystart_delay();
 	hystart_false_alarm();
+	hystart_slowly();
+	hystart_local();
 	idle_restart(&xtcp_cc_reno);
 	idle_restart(&xtcp_cc_cubic);
 	app_limited(&xtcp_cc_reno);

@@ -63,11 +63,13 @@ u32 xtcp_slow_start(struct xtcp_tcb *t, u32 acked)
  * @v: verdict
  *
  * Only a window that was what held us may grow (RFC 7661 4.1); in slow start
- * half of it is enough, or two round trips would pass where one does.
+ * half of it is enough, or two round trips would pass where one does, unless it
+ * is the queue below that holds the other half.
  */
 void xtcp_cc_ack(struct xtcp_tcb *t, u32 acked_bytes, u64 now_us, struct xtcp_verdict *v)
 {
-	bool limited = t->cwnd_limited || (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_out);
+	bool limited = t->cwnd_limited ||
+		       (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_out && !t->held);
 	u32 before = t->cwnd;
 
 	if (!acked_bytes)

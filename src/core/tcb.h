@@ -166,9 +166,10 @@ extern const char xtcp_cc_names[];
 struct xtcp_hystart {
 	u32 round_end;			/* this round ends when that is acknowledged */
 	u32 last_min_us, cur_min_us;	/* least RTT of the last round and of this one */
-	u32 css_base_us;		/* what ended slow start; below it, it was a false alarm */
+	u32 least_us;			/* of all rounds that are over */
 	u8 samples;			/* of this round, saturating */
 	u8 css_rounds;			/* of conservative slow start, left; 0: not in it */
+	u8 local;			/* in it for the queue below us, not for the delay */
 };
 
 /* The part of a CUBIC epoch that a spurious loss must not cost. */

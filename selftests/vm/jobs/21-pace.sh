@@ -64,7 +64,8 @@ small_queue()
 	qdisc tbf rate "$1" burst 3200 limit 10000000 && far 20 || return
 	flows addr="$2" warm=1000 ms=2000 || return
 	near kbps 3 && [ "${XTCP[wmem_max]}" -le "$(two_pieces "${XTCP[pacing_max_kbps]}")" ] &&
-		[ "${TCP[wmem_max]}" -le "$(two_pieces "${TCP[pacing_max_kbps]}")" ]
+		[ "${TCP[wmem_max]}" -le "$(two_pieces "${TCP[pacing_max_kbps]}")" ] &&
+		near cwnd 20 && near rtt_us 10
 }
 
 # Two pieces at the highest rate, and one that may go when there is less; with their heads.
