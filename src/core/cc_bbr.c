@@ -17,7 +17,7 @@
 
 enum { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 
-#define UNIT		256
+#define GAIN_ONE		256
 #define HIGH_GAIN	739	/* 2 / ln 2: each round may double the rate */
 #define DRAIN_GAIN	88	/* its inverse */
 #define CWND_GAIN	512	/* room for ACKs that come late and in bunches */
@@ -30,7 +30,9 @@ enum { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 #define SLOW_RATE	150000	/* 1.2 Mbit/s: below it not even two segments at once */
 #define MARGIN		253	/* a hundredth below the rate, or the queue would never drain */
 
-static const u16 cycle_gain[8] = { 320, 192, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT };
+static const u16 cycle_gain[8] = {
+	320, 192, GAIN_ONE, GAIN_ONE, GAIN_ONE, GAIN_ONE, GAIN_ONE, GAIN_ONE,
+};
 
 static u32 now_ms(u64 now_us)
 {
@@ -52,14 +54,14 @@ static u32 pacing_gain(const struct xtcp_bbr *b)
 	case PROBE_BW:
 		return cycle_gain[b->cycle];
 	}
-	return UNIT;
+	return GAIN_ONE;
 }
 
 static u32 cwnd_gain(const struct xtcp_bbr *b)
 {
 	if (b->mode == PROBE_BW)
 		return CWND_GAIN;
-	return b->mode == PROBE_RTT ? UNIT : HIGH_GAIN;
+	return b->mode == PROBE_RTT ? GAIN_ONE : HIGH_GAIN;
 }
 
 /* Rate times least RTT, times a gain, in segments; without an RTT the initial window. */
@@ -70,7 +72,7 @@ static u32 bdp(const struct xtcp_tcb *t, u32 gain)
 
 	if (b->min_rtt_us == ~0U)
 		return xtcp_init_cwnd(t);
-	bytes = div_u64((u64)bw_of(b) * b->min_rtt_us, USEC_S) * gain / UNIT;
+	bytes = div_u64((u64)bw_of(b) * b->min_rtt_us, USEC_S) * gain / GAIN_ONE;
 	return min_t(u64, div_u64(bytes, t->mss_now) + 1, XTCP_CWND_MAX);
 }
 
@@ -91,12 +93,12 @@ static u32 target(const struct xtcp_tcb *t, u32 gain)
 static void set_rate(struct xtcp_tcb *t, u32 gain)
 {
 	struct xtcp_bbr *b = &t->ca.bbr;
-	u64 rate = (u64)bw_of(b) * gain / UNIT * MARGIN / UNIT;
+	u64 rate = (u64)bw_of(b) * gain / GAIN_ONE * MARGIN / GAIN_ONE;
 
 	if (!b->rtt_seen && t->srtt_us) {
 		b->rtt_seen = 1;
 		t->pacing_rate = min_t(u64, div_u64((u64)t->cwnd * t->mss_now * 8 * USEC_S,
-						    t->srtt_us) * HIGH_GAIN / UNIT,
+						    t->srtt_us) * HIGH_GAIN / GAIN_ONE,
 				       XTCP_RATE_MAX);
 	}
 	if (bw_of(b) && (b->full || rate > t->pacing_rate))
@@ -176,11 +178,11 @@ static bool phase_over(const struct xtcp_tcb *t, const struct xtcp_rs *rs, u64 n
 	u32 gain = pacing_gain(b);
 
 	/* more: till it is in flight, or lost; less: till the queue is gone */
-	if (gain > UNIT)
+	if (gain > GAIN_ONE)
 		return full_length && (rs->lost ||
 				       xtcp_segs_of(t, rs->prior_pipe) >= target(t, gain));
-	if (gain < UNIT)
-		return full_length || xtcp_segs_of(t, xtcp_pipe(t)) <= target(t, UNIT);
+	if (gain < GAIN_ONE)
+		return full_length || xtcp_segs_of(t, xtcp_pipe(t)) <= target(t, GAIN_ONE);
 	return full_length;
 }
 
@@ -200,7 +202,7 @@ static void check_full(struct xtcp_tcb *t, const struct xtcp_rs *rs)
 
 	if (b->full || !b->round_start || rs->app_limited)
 		return;
-	if ((u64)bw_of(b) * UNIT >= (u64)b->full_bw * FULL_GAIN) {
+	if ((u64)bw_of(b) * GAIN_ONE >= (u64)b->full_bw * FULL_GAIN) {
 		b->full_bw = bw_of(b);
 		b->full_cnt = 0;
 		return;
@@ -215,7 +217,7 @@ static void check_drain(struct xtcp_tcb *t, u64 now_us)
 
 	if (b->mode == STARTUP && b->full)
 		b->mode = DRAIN;
-	if (b->mode == DRAIN && xtcp_segs_of(t, xtcp_pipe(t)) <= target(t, UNIT))
+	if (b->mode == DRAIN && xtcp_segs_of(t, xtcp_pipe(t)) <= target(t, GAIN_ONE))
 		probe_bw(t, now_us);
 }
 
@@ -353,7 +355,7 @@ static void bbr_event(struct xtcp_tcb *t, enum xtcp_cc_event e, u64 now_us)
 		return;
 	b->idle_restart = 1;
 	if (b->mode == PROBE_BW)
-		set_rate(t, UNIT);
+		set_rate(t, GAIN_ONE);
 	else if (b->mode == PROBE_RTT && b->probe_end_ms &&
 		 (s32)(now_ms(now_us) - b->probe_end_ms) > 0)
 		leave_probe_rtt(t, now_us);

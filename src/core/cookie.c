@@ -3,10 +3,10 @@
 #include "internal.h"
 #include "cookie.h"
 
-#define HASH_BITS	26
-#define HASH_MASK	((1U << HASH_BITS) - 1)
+#define SUM_BITS	26
+#define SUM_MASK	((1U << SUM_BITS) - 1)
 #define MSS_BITS	3
-#define TICK_SHIFT	(HASH_BITS + MSS_BITS)
+#define TICK_SHIFT	(SUM_BITS + MSS_BITS)
 #define TICK_MASK	(~0U >> TICK_SHIFT)
 /* A host of the fleet whose clock is ahead may be one tick ahead. */
 #define TICK_AHEAD	TICK_MASK
@@ -15,7 +15,7 @@
 #define TS_WSCALE	0x0f		/* 15: the SYN offered none */
 #define TS_SACK		0x10
 #define TS_ECN		0x20
-#define TS_MASK		((1U << XTCP_COOKIE_TS_BITS) - 1)
+#define COOKIE_TS_MASK		((1U << XTCP_COOKIE_TS_BITS) - 1)
 
 /* In the hash only: there was a timestamp; our own window scale is above it. */
 #define EXT_TS		0x40
@@ -29,16 +29,16 @@
  */
 static const u16 mss_table[1 << MSS_BITS] = { 48, 536, 1220, 1300, 1400, 1440, 1460, 8960 };
 
-static u8 *put16(u8 *p, u16 x)
+static u8 *hash16(u8 *p, u16 x)
 {
 	p[0] = x >> 8;
 	p[1] = x;
 	return p + 2;
 }
 
-static u8 *put32(u8 *p, u32 x)
+static u8 *hash32(u8 *p, u32 x)
 {
-	return put16(put16(p, x >> 16), x);
+	return hash16(hash16(p, x >> 16), x);
 }
 
 /* Bytes, not words: hosts of either byte order make the same cookie. */
@@ -51,11 +51,11 @@ static u64 cookie_hash(const siphash_key_t *k, const struct xtcp_cookie_id *id, 
 	p += id->alen;
 	memcpy(p, id->faddr, id->alen);
 	p += id->alen;
-	p = put16(put16(p, id->lport), id->fport);
-	p = put32(put32(p, isn), tick);
+	p = hash16(hash16(p, id->lport), id->fport);
+	p = hash32(hash32(p, isn), tick);
 	*p++ = idx;
 	*p++ = id->alen;
-	p = put16(p, ext);
+	p = hash16(p, ext);
 	return siphash(in, p - in, k);
 }
 
@@ -112,7 +112,7 @@ void xtcp_cookie_make(const struct xtcp_cookie_keys *k, const struct xtcp_cookie
 	rq->cookie = 1;
 	hash = (u32)cookie_hash(&k->key[0], id, rq->rcv_nxt - 1, tick, idx,
 				hash_ext(rq->ts_ok, ts_bits(rq), rq->rcv_wscale));
-	rq->iss = tick << TICK_SHIFT | (u32)idx << HASH_BITS | (hash & HASH_MASK);
+	rq->iss = tick << TICK_SHIFT | (u32)idx << SUM_BITS | (hash & SUM_MASK);
 }
 
 /**
@@ -126,9 +126,9 @@ void xtcp_cookie_make(const struct xtcp_cookie_keys *k, const struct xtcp_cookie
  */
 u32 xtcp_cookie_tsval(const struct xtcp_rq *rq, u32 tsval)
 {
-	u32 ts = (tsval & ~TS_MASK) | ts_bits(rq);
+	u32 ts = (tsval & ~COOKIE_TS_MASK) | ts_bits(rq);
 
-	return seq_gt(ts, tsval) ? ts - TS_MASK - 1 : ts;
+	return seq_gt(ts, tsval) ? ts - COOKIE_TS_MASK - 1 : ts;
 }
 
 /* Is it what we would have sent at @tick, under one of the keys? */
@@ -136,12 +136,12 @@ static bool cookie_ours(const struct xtcp_cookie_keys *k, const struct xtcp_cook
 			const struct xtcp_seg *g, u32 tick, u16 ext)
 {
 	u32 cookie = g->ack - 1;
-	u8 idx = cookie >> HASH_BITS & (ARRAY_SIZE(mss_table) - 1), i;
+	u8 idx = cookie >> SUM_BITS & (ARRAY_SIZE(mss_table) - 1), i;
 
 	for (i = 0; i < k->n; i++) {
 		u32 hash = (u32)cookie_hash(&k->key[i], id, g->seq - 1, tick, idx, ext);
 
-		if ((hash & HASH_MASK) == (cookie & HASH_MASK))
+		if ((hash & SUM_MASK) == (cookie & SUM_MASK))
 			return true;
 	}
 	return false;
@@ -165,7 +165,7 @@ enum xtcp_cookie_act xtcp_cookie_check(const struct xtcp_cookie_keys *k,
 {
 	u32 cookie = g->ack - 1, now = xtcp_cookie_tick(real_s);
 	u32 age = (now - (cookie >> TICK_SHIFT)) & TICK_MASK;
-	u8 bits = g->opt.tsecr & TS_MASK;
+	u8 bits = g->opt.tsecr & COOKIE_TS_MASK;
 	u32 tick = age == TICK_AHEAD ? now + 1 : now - age;
 
 	if (!cookie_ours(k, id, g, tick, hash_ext(g->opt.has_ts, bits, rcv_wscale)))
@@ -173,7 +173,7 @@ enum xtcp_cookie_act xtcp_cookie_check(const struct xtcp_cookie_keys *k,
 	if (age >= XTCP_COOKIE_TICKS && age != TICK_AHEAD)
 		return XTCP_COOKIE_OLD;
 	memset(syn, 0, sizeof(*syn));
-	syn->mss = mss_table[cookie >> HASH_BITS & (ARRAY_SIZE(mss_table) - 1)];
+	syn->mss = mss_table[cookie >> SUM_BITS & (ARRAY_SIZE(mss_table) - 1)];
 	if (!g->opt.has_ts)
 		return XTCP_COOKIE_OK;
 	syn->has_ts = 1;

@@ -341,7 +341,7 @@ static const struct { const char *name; } drops[XTCP_NR_DROPS] = {
 #undef XTCP_DROP
 };
 
-static const struct { u8 nr; const char *name; } states[] = {
+static const struct { u8 nr; const char *name; } netstat_states[] = {
 #define XTCP_STATE(name, nr, ss) { nr, ss },
 #include <xtcp/states.h>
 #undef XTCP_STATE
@@ -395,14 +395,14 @@ static int netstat_show(struct seq_file *seq, void *v)
 	for (i = XTCP_DROP_NONE + 1; i < XTCP_NR_DROPS; i++)
 		seq_printf(seq, " %lu", sum_drop(xn, i));
 	seq_puts(seq, "\nTcpState:");
-	for (i = 0; i < ARRAY_SIZE(states); i++) {
-		if (states[i].nr != XTCP_CLOSE)
-			seq_printf(seq, " %s", states[i].name);
+	for (i = 0; i < ARRAY_SIZE(netstat_states); i++) {
+		if (netstat_states[i].nr != XTCP_CLOSE)
+			seq_printf(seq, " %s", netstat_states[i].name);
 	}
 	seq_puts(seq, "\nTcpState:");
-	for (i = 0; i < ARRAY_SIZE(states); i++) {
-		if (states[i].nr != XTCP_CLOSE)
-			seq_printf(seq, " %lu", xtcp_state_now(xn, states[i].nr));
+	for (i = 0; i < ARRAY_SIZE(netstat_states); i++) {
+		if (netstat_states[i].nr != XTCP_CLOSE)
+			seq_printf(seq, " %lu", xtcp_state_now(xn, netstat_states[i].nr));
 	}
 	seq_putc(seq, '\n');
 	return 0;

@@ -15,7 +15,7 @@
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 
-static const struct { u8 nr; const char *name; } states[] = {
+static const struct { u8 nr; const char *name; } shown_states[] = {
 #define XTCP_STATE(name, nr, ss) { nr, ss },
 #include <xtcp/states.h>
 #undef XTCP_STATE
@@ -51,9 +51,9 @@ static unsigned long closed_now(const struct xtcp_net *xn, const struct state_su
 		 atomic_read(&xn->tw_count);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(states); i++) {
-		if (states[i].nr != XTCP_CLOSE)
-			n -= s->entered[states[i].nr] - s->left[states[i].nr];
+	for (i = 0; i < ARRAY_SIZE(shown_states); i++) {
+		if (shown_states[i].nr != XTCP_CLOSE)
+			n -= s->entered[shown_states[i].nr] - s->left[shown_states[i].nr];
 	}
 	return max(n, 0L);
 }
@@ -81,10 +81,10 @@ static int states_show(struct seq_file *seq, void *v)
 
 	sum_states(xn, &s);
 	seq_puts(seq, "state              now      entered         left\n");
-	for (i = 0; i < ARRAY_SIZE(states); i++) {
-		u8 nr = states[i].nr;
+	for (i = 0; i < ARRAY_SIZE(shown_states); i++) {
+		u8 nr = shown_states[i].nr;
 
-		seq_printf(seq, "%-11s %10lu %12lu %12lu\n", states[i].name,
+		seq_printf(seq, "%-11s %10lu %12lu %12lu\n", shown_states[i].name,
 			   nr == XTCP_CLOSE ? closed_now(xn, &s) : s.entered[nr] - s.left[nr],
 			   s.entered[nr], s.left[nr]);
 	}
