@@ -14,6 +14,7 @@
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/xtcp.h>
+#undef CREATE_TRACE_POINTS
 
 #define XTCP_VERSION	"0.1.0"
 
@@ -121,6 +122,9 @@ static void __exit xtcp_exit(void)
 	xtcp_race_report();
 }
 
+/* the kernel's names for the two, which the whole program does not call */
+int init_module(void) __visible;
+void cleanup_module(void) __visible;
 module_init(xtcp_init);
 module_exit(xtcp_exit);
 
