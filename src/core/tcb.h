@@ -470,7 +470,9 @@ void xtcp_user_send(struct xtcp_tcb *t, u32 n, bool more, bool oob, u64 now_us,
 		    struct xtcp_verdict *v);
 /* The same, of which the rest comes at once: nothing goes now. */
 void xtcp_user_hold(struct xtcp_tcb *t, u32 n, u64 now_us);
-/* @n bytes were read: window update, autotuning. */
+/* @n bytes were read: window update, autotuning. In one, or the end of it only if asked for. */
+bool xtcp_user_took(struct xtcp_tcb *t, u32 n);
+void xtcp_user_read_end(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 void xtcp_user_read(struct xtcp_tcb *t, u32 n, u64 now_us, struct xtcp_verdict *v);
 /* shutdown(SHUT_WR): FIN after what is queued. */
 void xtcp_user_shutdown(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);

@@ -152,7 +152,42 @@ void xtcp_user_hold(struct xtcp_tcb *t, u32 n, u64 now_us)
 }
 
 /**
- * xtcp_user_read - RECEIVE (3.10.3): the user took @n bytes
+ * xtcp_user_took - RECEIVE (3.10.3): the user took @n bytes
+ * @t: block, rcv_free already larger
+ * @n: bytes
+ *
+ * Return: whether anything follows from it; then xtcp_user_read_end() has to be
+ * called. A peer who sends little and gets an answer is most often told nothing,
+ * and the clock need not be read.
+ */
+bool xtcp_user_took(struct xtcp_tcb *t, u32 n)
+{
+	t->copied_seq += n;
+	if (t->urg_in && seq_gt(t->copied_seq, t->rcv_up))
+		t->urg_in = 0;
+	if (t->state == XTCP_CLOSE || t->state == XTCP_TIME_WAIT || t->state == XTCP_LISTEN)
+		return false;
+	xtcp_ack_after_read(t, n);
+	return t->ack_now || t->rcv_rtt_us;
+}
+
+/**
+ * xtcp_user_read_end - what follows from it
+ * @t: block; xtcp_user_took() said so
+ * @now_us: now
+ * @v: verdict, zeroed first
+ */
+void xtcp_user_read_end(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
+{
+	xtcp_verdict_zero(v);
+	xtcp_drs_read(t, now_us, v);
+	/* else nothing may go out, and no deadline stands, that did not before */
+	if (t->ack_now)
+		xtcp_finish(t, now_us, v);
+}
+
+/**
+ * xtcp_user_read - both, for whom the time costs nothing
  * @t: block, rcv_free already larger
  * @n: bytes
  * @now_us: now
@@ -160,17 +195,10 @@ void xtcp_user_hold(struct xtcp_tcb *t, u32 n, u64 now_us)
  */
 void xtcp_user_read(struct xtcp_tcb *t, u32 n, u64 now_us, struct xtcp_verdict *v)
 {
-	xtcp_verdict_zero(v);
-	t->copied_seq += n;
-	if (t->urg_in && seq_gt(t->copied_seq, t->rcv_up))
-		t->urg_in = 0;
-	if (t->state == XTCP_CLOSE || t->state == XTCP_TIME_WAIT || t->state == XTCP_LISTEN)
-		return;
-	xtcp_drs_read(t, now_us, v);
-	xtcp_ack_after_read(t, n);
-	/* else nothing may go out, and no deadline stands, that did not before */
-	if (t->ack_now)
-		xtcp_finish(t, now_us, v);
+	if (xtcp_user_took(t, n))
+		xtcp_user_read_end(t, now_us, v);
+	else
+		xtcp_verdict_zero(v);
 }
 
 /* The user will send no more: FIN behind what is queued (3.10.4). */

@@ -39,7 +39,9 @@ void xtcp_recv_done(struct sock *sk, u32 n)
 		return;
 	xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
 	xtcp_sock_rcv_space(sk);
-	xtcp_user_read(&x->tcb, n, xtcp_now_us(x->xn), &v);
+	if (!xtcp_user_took(&x->tcb, n))
+		return;
+	xtcp_user_read_end(&x->tcb, xtcp_now_us(x->xn), &v);
 	if (v.flags)
 		xtcp_exec(sk, &v, NULL, NULL);
 }
