@@ -134,8 +134,8 @@ static u32 flow_hash(const struct xtcp_flow *f)
 	u32 mix = net_hash_mix(f->net);
 
 	if (f->family == AF_INET)
-		return hsiphash_4u32((__force u32)f->v4.laddr, (__force u32)f->v4.faddr, ports,
-				     mix, &ft.flow_key);
+		return hsiphash_3u32((__force u32)f->v4.laddr ^ mix, (__force u32)f->v4.faddr,
+				     ports, &ft.flow_key);
 	return hsiphash_3u32(hsiphash(&f->v6, sizeof(f->v6), &ft.flow_key), ports, mix,
 			     &ft.flow_key);
 }
@@ -374,7 +374,7 @@ static struct xtcp_flow *tw_found(const struct xtcp_tw *tw, struct xtcp_flow *ke
  * @sdif: its enslaved device if @iif is an L3 master, else 0
  *
  * Return: the flow, referenced; @key, its kind and dif set, if it is a
- * TIME-WAIT entry; or NULL. Any context.
+ * TIME-WAIT entry; or NULL. RCU.
  */
 struct xtcp_flow *xtcp_flow_lookup(struct net *net, struct xtcp_flow *key, int iif, int sdif)
 {
@@ -382,15 +382,13 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, struct xtcp_flow *key, int i
 	struct xtcp_flow *f;
 	struct xtcp_node *n;
 
-	rcu_read_lock();
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "xtcp: flow looked up without RCU");
 begin:
 	for (n = node_follow(&ft.head[slot]); !node_is_end(n); n = node_follow(&n->next)) {
 		if (!node_match(n, key, iif, sdif))
 			continue;
-		if (node_kind(n) == XTCP_KIND_TW) {
-			f = tw_found(node_tw(n), key);
-			goto out;
-		}
+		if (node_kind(n) == XTCP_KIND_TW)
+			return tw_found(node_tw(n), key);
 		f = node_flow(n);
 		xtcp_race_point(FLOW_MATCHED);
 		/*
@@ -401,17 +399,14 @@ begin:
 			goto begin;
 		xtcp_race_point(FLOW_HELD);
 		if (likely(flow_match(f, key, iif, sdif)))
-			goto out;
+			return f;
 		/* reused under our feet; the chain may be another one, too */
 		xtcp_flow_put(f);
 		goto begin;
 	}
 	if (n != node_end(slot))
 		goto begin;
-	f = NULL;
-out:
-	rcu_read_unlock();
-	return f;
+	return NULL;
 }
 
 /* What a received segment is looked up by; all but kind, dif and hash of @key. */
@@ -444,7 +439,7 @@ static __always_inline void key_skb(struct xtcp_flow *key, struct net *net,
  * @skb: IP and TCP headers set and pulled, IP's control block still there
  * @key: room for the segment's key
  *
- * Return: as xtcp_flow_lookup(). Softirq.
+ * Return: as xtcp_flow_lookup(). RCU.
  */
 struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk_buff *skb,
 				       struct xtcp_flow *key)

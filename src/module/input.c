@@ -153,8 +153,10 @@ static void rx_conn_over(struct sock *sk, struct sk_buff *skb, const struct xtcp
 	struct xtcp_flow key, *f = NULL;
 	u32 iss;
 
+	rcu_read_lock();
 	if (!(g->flags & XTCP_SYN))
 		f = xtcp_flow_lookup_skb(sock_net(sk), skb, &key);
+	rcu_read_unlock();
 	if (f && f->kind == XTCP_KIND_TW)
 		xtcp_tw_rcv(f, skb, g, &iss);
 	else
@@ -516,18 +518,11 @@ pass:
 	return true;
 }
 
-static int rx_segment(struct sk_buff *skb, bool v6)
+/* To a port of ours: a flow's, a listener's, or one that the kernel has beside us. */
+static noinline int rx_port(struct net *net, struct xtcp_net *xn, struct sk_buff *skb, bool v6)
 {
-	struct net *net = dev_net(skb->dev);
-	struct xtcp_net *xn = xtcp_net(net);
 	enum xtcp_drop why;
 	u32 iss = 0;
-
-	/* Early demux (or TPROXY) gave it to a kernel socket; or not for this host. */
-	if (skb->sk || skb->pkt_type != PACKET_HOST ||
-	    !pskb_may_pull(skb, sizeof(struct tcphdr)) ||
-	    !xtcp_port_ours(xn, ((const struct tcphdr *)skb->data)->dest))
-		return rx_pass(skb, v6);
 
 	if (rx_flow(net, xn, skb, v6))
 		goto ours;
@@ -546,6 +541,20 @@ static int rx_segment(struct sk_buff *skb, bool v6)
 ours:
 	XTCP_INC(xn, IN_SEGS);
 	return 0;
+}
+
+/* What is not ours goes from here as it came: the kernel's TCP pays for each line. */
+static int rx_segment(struct sk_buff *skb, bool v6)
+{
+	struct net *net = dev_net(skb->dev);
+	struct xtcp_net *xn = xtcp_net_rcu(net);
+
+	/* Early demux (or TPROXY) gave it to a kernel socket; or not for this host. */
+	if (skb->sk || skb->pkt_type != PACKET_HOST ||
+	    !pskb_may_pull(skb, sizeof(struct tcphdr)) ||
+	    !xtcp_port_ours(xn, ((const struct tcphdr *)skb->data)->dest))
+		return rx_pass(skb, v6);
+	return rx_port(net, xn, skb, v6);
 }
 
 /**

@@ -40,11 +40,14 @@ struct dst_entry *xtcp_ip4_route(struct sock *sk)
 	return &rt->dst;
 }
 
-static int select_ttl(const struct sock *sk, const struct dst_entry *dst)
+static int select_ttl(const struct net *net, const struct sock *sk, const struct dst_entry *dst)
 {
 	int ttl = sk ? READ_ONCE(inet_sk(sk)->uc_ttl) : -1;
 
-	return ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
+	if (ttl < 0)
+		ttl = dst_metric_raw(dst, RTAX_HOPLIMIT);
+	/* 0: a route that has none. ip4_dst_hoplimit() would take the way by its device */
+	return ttl ?: READ_ONCE(net->ipv4.sysctl_ip_default_ttl);
 }
 
 /* RFC 791 3.1: milliseconds since midnight UT. */
@@ -115,7 +118,8 @@ int xtcp_ip4_xmit(struct sock *sk, struct sk_buff *skb, struct dst_entry *dst, u
 	}
 	skb_dst_set_noref(skb, dst);
 	/* setsockopt() lets nobody but us at the ECN bits of a stream's TOS */
-	iph = header_push(skb, opt ? opt->opt.optlen : 0, inet->tos | ecn, select_ttl(sk, dst));
+	iph = header_push(skb, opt ? opt->opt.optlen : 0, inet->tos | ecn,
+			  select_ttl(sock_net(sk), sk, dst));
 	if (ip_dont_fragment(sk, dst))
 		iph->frag_off = htons(IP_DF);
 	iph->saddr = inet->inet_saddr;
@@ -167,7 +171,7 @@ int xtcp_ip4_reply(struct net *net, const struct xtcp_path *p, struct sk_buff *s
 	struct iphdr *iph;
 
 	skb_dst_set(skb, dst);
-	iph = header_push(skb, 0, p->tos, select_ttl(p->sk, dst));
+	iph = header_push(skb, 0, p->tos, select_ttl(net, p->sk, dst));
 	iph->frag_off = htons(IP_DF);
 	iph->id = 0;
 	iph->saddr = p->f->v4.laddr;

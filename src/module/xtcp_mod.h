@@ -138,6 +138,12 @@ static inline struct xtcp_net *xtcp_net(const struct net *net)
 	return net_generic(net, xtcp_net_id);
 }
 
+/* The same under RCU, which the other one asks for. */
+static inline struct xtcp_net *xtcp_net_rcu(const struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[xtcp_net_id];
+}
+
 #define XTCP_SOCKS_FROZEN	(INT_MIN / 2)
 
 /*
@@ -388,7 +394,7 @@ void xtcp_flow_init_sk(struct xtcp_flow *f, const struct sock *sk);
  * Look up the flow of a received segment (IP and TCP headers set, pulled).
  * Returns it with a reference (sock_hold or ref), or NULL, or if it is a
  * TIME-WAIT entry @key with kind XTCP_KIND_TW: look again with the bucket locked
- * (xtcp_tw_rcv). Softirq or RCU-bh.
+ * (xtcp_tw_rcv). RCU.
  */
 struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk_buff *skb,
 				       struct xtcp_flow *key);
