@@ -285,5 +285,7 @@ void xtcp_segment_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_
 	/* whatever it was, the peer lives (keepalive, 3.8.4) */
 	if (v->drop == XTCP_DROP_NONE || t->ack_now)
 		t->rcv_us = now_us;
+	if (t->state != XTCP_TIME_WAIT)
+		xtcp_ack_decide(t, now_us);
 	xtcp_finish(t, now_us, v);
 }

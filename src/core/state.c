@@ -268,7 +268,6 @@ void xtcp_finish(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 		timers_clear(t);
 		out = t->ack_now;
 	} else {
-		xtcp_ack_decide(t, now_us);
 		out = xtcp_pending(t) || xtcp_output_due_else(t);
 	}
 	if (out)
