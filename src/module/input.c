@@ -36,6 +36,7 @@ static int rx_pass(struct sk_buff *skb, bool v6)
 static void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
+	struct xtcp_cb *cb = XTCP_CB(skb);
 	unsigned int hlen = th->doff * 4;
 
 	xtcp_hdr_parse((const u8 *)th, hlen, g);
@@ -44,9 +45,9 @@ static void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
 	g->segs = xtcp_skb_segs(skb);
 	g->mss = xtcp_skb_mss(skb, g->len);
 
-	XTCP_CB(skb)->seq = g->seq + th->syn;
-	XTCP_CB(skb)->end_seq = g->seq + th->syn + g->len;
-	XTCP_CB(skb)->mss = g->mss;
+	cb->seq = g->seq + !!(g->flags & XTCP_SYN);
+	cb->end_seq = cb->seq + g->len;
+	cb->mss = g->mss;
 }
 
 /*
