@@ -385,11 +385,14 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, struct xtcp_flow *key, int i
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "xtcp: flow looked up without RCU");
 begin:
 	for (n = node_follow(&ft.head[slot]); !node_is_end(n); n = node_follow(&n->next)) {
-		if (!node_match(n, key, iif, sdif))
+		if (node_kind(n) == XTCP_KIND_TW) {
+			if (tw_match(node_tw(n), key, iif, sdif))
+				return tw_found(node_tw(n), key);
 			continue;
-		if (node_kind(n) == XTCP_KIND_TW)
-			return tw_found(node_tw(n), key);
+		}
 		f = node_flow(n);
+		if (READ_ONCE(f->hash) != key->hash)
+			continue;
 		xtcp_race_point(FLOW_MATCHED);
 		/*
 		 * Who is in the table can be held. This one has left it: another may stand in
@@ -400,9 +403,8 @@ begin:
 		xtcp_race_point(FLOW_HELD);
 		if (likely(flow_match(f, key, iif, sdif)))
 			return f;
-		/* reused under our feet; the chain may be another one, too */
+		/* another device's, or reused under our feet: the chain's end will tell */
 		xtcp_flow_put(f);
-		goto begin;
 	}
 	if (n != node_end(slot))
 		goto begin;
