@@ -37,6 +37,7 @@ u32 xtcp_mss_update(struct xtcp_tcb *t)
 	if (t->ts_ok)
 		mss -= XTCP_TS_LEN;
 	t->mss_now = half_window(t, mss);
+	t->gso_stale = 1;
 	return t->mss_now;
 }
 

@@ -234,7 +234,8 @@ struct xtcp_tcb {
 	   rate_app_limited:1,		/* of the last good sample (rate.c) */
 	   busy:1,			/* see busy_us */
 	   refused:1,			/* the queue below is full: this time nothing but an ACK */
-	   cwnd_limited:1;		/* the last window's worth filled cwnd */
+	   cwnd_limited:1,		/* the last window's worth filled cwnd */
+	   gso_stale:1;			/* mss_now is another one; cleared by who sets gso_max */
 	u8 snd_wscale, rcv_wscale;
 	u16 init_rto_ms;		/* XTCP_INIT_RTO_MS, 0: the namespace's */
 	u32 iss, irs;

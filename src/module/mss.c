@@ -42,6 +42,7 @@ void xtcp_route_caps(struct sock *sk, struct dst_entry *dst)
 {
 	const struct net_device *dev;
 
+	xtcp_sk(sk)->tcb.gso_stale = 1;
 	if (sk->sk_route_caps & NETIF_F_GSO || sk->sk_gso_disabled || dst->header_len)
 		return;
 	rcu_read_lock();
@@ -56,7 +57,8 @@ void xtcp_route_caps(struct sock *sk, struct dst_entry *dst)
  * xtcp_gso_set - how much one xtcp_xmit may carry
  * @sk: sock, locked
  *
- * As much as the route lets TSO or GSO cut up.
+ * As much as the route lets TSO or GSO cut up; to be called when the route or mss_now is
+ * another one.
  */
 void xtcp_gso_set(struct sock *sk)
 {
@@ -70,6 +72,7 @@ void xtcp_gso_set(struct sock *sk)
 		max = max_t(u32, (u32)max / mss, 1) * mss;
 	}
 	t->gso_max = max;
+	t->gso_stale = 0;
 }
 
 /**

@@ -214,7 +214,7 @@ void xtcp_output(struct sock *sk, u64 now_us)
 	dst = xtcp_route(sk);
 	if (dst && unlikely(dst_mtu(dst) != x->mss_pmtu))
 		xtcp_mss_set(sk, dst_mtu(dst));
-	else
+	else if (unlikely(t->gso_stale))
 		xtcp_gso_set(sk);
 	for (;;) {
 		xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
