@@ -82,7 +82,7 @@ static void options_write(struct sk_buff *skb, const struct ip_options *opt, __b
 
 static struct iphdr *header_push(struct sk_buff *skb, unsigned int optlen, u8 tos, int ttl)
 {
-	struct iphdr *iph = skb_push(skb, sizeof(*iph) + optlen);
+	struct iphdr *iph = __skb_push(skb, sizeof(*iph) + optlen);
 
 	skb_reset_network_header(skb);
 	iph->version = 4;

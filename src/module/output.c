@@ -24,9 +24,10 @@ struct hdr {
 	const u8 *opt;
 };
 
+/* There is room for all headers: MAX_TCP_HEADER, or those that were received. */
 static void hdr_push(struct sk_buff *skb, const struct hdr *h)
 {
-	struct tcphdr *th = skb_push(skb, sizeof(*th) + h->optlen);
+	struct tcphdr *th = __skb_push(skb, sizeof(*th) + h->optlen);
 
 	skb_reset_transport_header(skb);
 	th->source = h->sport;
