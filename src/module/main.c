@@ -122,9 +122,6 @@ static void __exit xtcp_exit(void)
 	xtcp_race_report();
 }
 
-/* the kernel's names for the two, which the whole program does not call */
-int init_module(void) __visible;
-void cleanup_module(void) __visible;
 module_init(xtcp_init);
 module_exit(xtcp_exit);
 

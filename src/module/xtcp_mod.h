@@ -55,6 +55,10 @@
 
 extern int xtcp_family;			/* module parameter family=, AF_XTCP */
 
+/* main.c, by the kernel's names: nothing of the module calls them (-fwhole-program) */
+__visible int init_module(void);
+__visible void cleanup_module(void);
+
 /* ------------------------------------------------------------- namespace */
 
 struct xtcp_bind;
