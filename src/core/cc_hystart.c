@@ -98,7 +98,7 @@ static void look(struct xtcp_hystart *h, bool limited)
 }
 
 /* Of a window that was never full for so long, what is in use is what counts (RFC 7661 4.1). */
-static void trim(struct xtcp_tcb *t)
+static void cwnd_trim(struct xtcp_tcb *t)
 {
 	u32 used = max_t(u32, t->max_out, xtcp_segs_of(t, t->s.snd_nxt - t->s.snd_una));
 
@@ -128,7 +128,7 @@ u32 xtcp_hystart_ack(struct xtcp_tcb *t, struct xtcp_hystart *h, u32 acked, bool
 		xtcp_slow_start(t, acked);
 	if (seq_geq(t->s.snd_una, h->round_end) && round_ends(t, h)) {
 		if (h->local)
-			trim(t);
+			cwnd_trim(t);
 		t->ssthresh = max_t(u32, t->cwnd, 2);
 		t->cwnd_cnt = 0;
 	}
