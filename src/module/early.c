@@ -65,7 +65,7 @@ static unsigned int early_hook4(void *priv, struct sk_buff *skb, const struct nf
 
 	if (!skb_dst(skb) && !skb->sk && iph->protocol == IPPROTO_TCP && !ip_is_fragment(iph) &&
 	    READ_ONCE(state->net->ipv4.sysctl_ip_early_demux))
-		early_route(state->net, xtcp_net(state->net), skb);
+		early_route(state->net, xtcp_net_rcu(state->net), skb);
 	return NF_ACCEPT;
 }
 
@@ -74,7 +74,7 @@ static unsigned int early_hook6(void *priv, struct sk_buff *skb, const struct nf
 {
 	if (!skb_dst(skb) && !skb->sk && ipv6_hdr(skb)->nexthdr == IPPROTO_TCP &&
 	    READ_ONCE(state->net->ipv4.sysctl_ip_early_demux))
-		early_route(state->net, xtcp_net(state->net), skb);
+		early_route(state->net, xtcp_net_rcu(state->net), skb);
 	return NF_ACCEPT;
 }
 #endif
