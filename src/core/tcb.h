@@ -234,8 +234,7 @@ struct xtcp_tcb {
 	   rate_app_limited:1,		/* of the last good sample (rate.c) */
 	   busy:1,			/* see busy_us */
 	   refused:1,			/* the queue below is full: this time nothing but an ACK */
-	   cwnd_limited:1,		/* the last window's worth filled cwnd */
-	   gso_stale:1;			/* mss_now is another one; cleared by who sets gso_max */
+	   cwnd_limited:1;		/* the last window's worth filled cwnd */
 	u8 snd_wscale, rcv_wscale;
 	u16 init_rto_ms;		/* XTCP_INIT_RTO_MS, 0: the namespace's */
 	u32 iss, irs;
@@ -260,7 +259,8 @@ struct xtcp_tcb {
 	   tlp_out:1,			/* one is out and not judged, up to tlp_end */
 	   tlp_retrans:1,		/* it was a retransmission */
 	   frto:2,			/* RFC 5682: which step the next ACK decides; 0: none */
-	   dsack_round:1;		/* a DSACK widened the reordering window, till dsack_seq */
+	   dsack_round:1,		/* a DSACK widened the reordering window, till dsack_seq */
+	   gso_stale:1;			/* mss_now is another one; cleared by who sets gso_max */
 	u16 n_txq;
 	struct list_head txq;		/* xtcp_rng, in flight, by seq */
 	struct list_head sent;		/* those neither sacked nor lost, by xmit_us */
