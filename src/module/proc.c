@@ -341,12 +341,6 @@ static const struct { const char *name; } drops[XTCP_NR_DROPS] = {
 #undef XTCP_DROP
 };
 
-static const struct { u8 nr; const char *name; } netstat_states[] = {
-#define XTCP_STATE(name, nr, ss) { nr, ss },
-#include <xtcp/states.h>
-#undef XTCP_STATE
-};
-
 /**
  * xtcp_drop_name - name of a drop reason
  * @reason: enum xtcp_drop
@@ -395,14 +389,14 @@ static int netstat_show(struct seq_file *seq, void *v)
 	for (i = XTCP_DROP_NONE + 1; i < XTCP_NR_DROPS; i++)
 		seq_printf(seq, " %lu", sum_drop(xn, i));
 	seq_puts(seq, "\nTcpState:");
-	for (i = 0; i < ARRAY_SIZE(netstat_states); i++) {
-		if (netstat_states[i].nr != XTCP_CLOSE)
-			seq_printf(seq, " %s", netstat_states[i].name);
+	for (i = 1; i < XTCP_NR_STATES; i++) {
+		if (i != XTCP_CLOSE)
+			seq_printf(seq, " %s", xtcp_state_name(i));
 	}
 	seq_puts(seq, "\nTcpState:");
-	for (i = 0; i < ARRAY_SIZE(netstat_states); i++) {
-		if (netstat_states[i].nr != XTCP_CLOSE)
-			seq_printf(seq, " %lu", xtcp_state_now(xn, netstat_states[i].nr));
+	for (i = 1; i < XTCP_NR_STATES; i++) {
+		if (i != XTCP_CLOSE)
+			seq_printf(seq, " %lu", xtcp_state_now(xn, i));
 	}
 	seq_putc(seq, '\n');
 	return 0;

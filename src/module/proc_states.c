@@ -15,12 +15,6 @@
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 
-static const struct { u8 nr; const char *name; } shown_states[] = {
-#define XTCP_STATE(name, nr, ss) { nr, ss },
-#include <xtcp/states.h>
-#undef XTCP_STATE
-};
-
 struct state_sums {
 	unsigned long entered[XTCP_NR_STATES], left[XTCP_NR_STATES];
 };
@@ -51,9 +45,9 @@ static unsigned long closed_now(const struct xtcp_net *xn, const struct state_su
 		 atomic_read(&xn->tw_count);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(shown_states); i++) {
-		if (shown_states[i].nr != XTCP_CLOSE)
-			n -= s->entered[shown_states[i].nr] - s->left[shown_states[i].nr];
+	for (i = 1; i < XTCP_NR_STATES; i++) {
+		if (i != XTCP_CLOSE)
+			n -= s->entered[i] - s->left[i];
 	}
 	return max(n, 0L);
 }
@@ -81,12 +75,10 @@ static int states_show(struct seq_file *seq, void *v)
 
 	sum_states(xn, &s);
 	seq_puts(seq, "state              now      entered         left\n");
-	for (i = 0; i < ARRAY_SIZE(shown_states); i++) {
-		u8 nr = shown_states[i].nr;
-
-		seq_printf(seq, "%-11s %10lu %12lu %12lu\n", shown_states[i].name,
-			   nr == XTCP_CLOSE ? closed_now(xn, &s) : s.entered[nr] - s.left[nr],
-			   s.entered[nr], s.left[nr]);
+	for (i = 1; i < XTCP_NR_STATES; i++) {
+		seq_printf(seq, "%-11s %10lu %12lu %12lu\n", xtcp_state_name(i),
+			   i == XTCP_CLOSE ? closed_now(xn, &s) : s.entered[i] - s.left[i],
+			   s.entered[i], s.left[i]);
 	}
 	return 0;
 }
