@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--verbose]
+ * sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--digest] [--verbose]
  * sim --seed N --ladder [--small] [--fail-at N]
  *
  * Runs seeds N, N+1, ...; the first that fails is run again with its packet
  * ladder printed, and ends the program with status 1. --nth runs each seed
- * (with short streams) once more for each of its allocations, which then fails.
+ * (with short streams) once more for each of its allocations, which then fails. --digest
+ * adds a sum over all packets and the times they were sent at.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -25,12 +26,13 @@ static const char *const seen_text[] = {
 struct totals {
 	u64 seeds, runs, packets, bytes, steps, users, polite, errors;
 	u64 seen[SEEN_NR], failed[AL_NR];
+	u64 digest;
 };
 
 struct options {
 	u64 seed, count, fail_at;
 	unsigned int jobs;
-	bool ladder, verbose, small, nth, stats;
+	bool ladder, verbose, small, nth, stats, digest;
 };
 
 static const char *replay_text(void)
@@ -68,6 +70,7 @@ static void add(struct totals *t, const struct sim *s)
 	t->users += s->users;
 	t->polite += s->polite;
 	t->errors += s->errors;
+	t->digest += s->digest;
 	for (i = 0; i < SEEN_NR; i++)
 		t->seen[i] += s->seen >> i & 1;
 	if (s->failed_what >= 0)
@@ -185,6 +188,8 @@ static bool report(const struct options *o, const struct totals *t, double s)
 	printf(": %llu packets, %llu bytes in order, %llu steps, %.1f s", t->packets, t->bytes,
 	       t->steps, s);
 	printf("; %llu of %llu polite users saw an error\n", t->errors, t->polite);
+	if (o->digest)
+		printf("# digest %016llx\n", t->digest);
 	for (i = 0; i < SEEN_NR && o->stats; i++)
 		printf("# %10llu  %s\n", t->seen[i], seen_text[i]);
 	/* reporting an error is allowed in bad weather; doing so often is not */
@@ -246,6 +251,8 @@ static bool parse(struct options *o, int argc, char **argv)
 			o->nth = true;
 		else if (!strcmp(argv[i], "--stats"))
 			o->stats = true;
+		else if (!strcmp(argv[i], "--digest"))
+			o->digest = true;
 		else
 			return false;
 	}
@@ -259,7 +266,7 @@ int main(int argc, char **argv)
 	struct timespec a, b;
 
 	if (!parse(&o, argc, argv)) {
-		fputs("usage: sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--verbose]\n"
+		fputs("usage: sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--digest] [--verbose]\n"
 		      "       sim --seed N --ladder [--small] [--fail-at N]\n", stderr);
 		return 2;
 	}

@@ -237,6 +237,24 @@ static bool congested(struct sim *s, const struct link *l, struct pkt *k)
 	return true;
 }
 
+/* FNV-1a, 64 bits at a time */
+static void digest(struct sim *s, u64 word)
+{
+	s->digest = (s->digest ^ word) * 0x100000001b3ULL;
+}
+
+static void digest_pkt(struct sim *s, const struct pkt *k)
+{
+	unsigned int i;
+
+	digest(s, s->now_us);
+	digest(s, (u64)k->seq << 32 | k->ack);
+	digest(s, (u64)k->len << 32 | (u32)k->wnd << 16 | k->urg);
+	digest(s, (u64)k->flags << 24 | k->ecn << 16 | k->from << 8 | k->to);
+	for (i = 0; i < k->optlen; i++)
+		digest(s, k->opt[i]);
+}
+
 static void transmit(struct sim *s, struct pkt *k)
 {
 	struct link *l;
@@ -244,6 +262,7 @@ static void transmit(struct sim *s, struct pkt *k)
 
 	k->order = ++s->order;
 	s->packets++;
+	digest_pkt(s, k);
 	if (k->to >= s->n_host) {
 		ladder_pkt(s, k, "[nobody]");
 		if (rnd_pm(&s->r, s->icmp_pm))

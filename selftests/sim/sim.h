@@ -218,6 +218,7 @@ struct sim {
 	u32 rounds, round, connects;
 	u64 progress_us;		/* when a byte was last delivered or acknowledged */
 	u64 steps, packets, bytes, users, polite, errors;
+	u64 digest;			/* of what was sent, and when */
 	u64 seen;			/* mask of enum seen */
 	struct flow *flow[MAX_FLOWS];
 	u32 n_flow;

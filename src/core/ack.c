@@ -82,12 +82,26 @@ static void ack_progress(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 no
 	t->busy = 0;
 }
 
+/*
+ * Header prediction, sending: nothing is in doubt, and the ACK has no news but that
+ * something has arrived, of which xtcp_txq_ack() then says that it was sent first and
+ * once. Loss recovery would find nothing to do.
+ */
+static bool ack_foreseen(const struct xtcp_tcb *t, const struct xtcp_seg *g)
+{
+	return t->ca_state == XTCP_CA_OPEN && g->ack != t->s.snd_una && !g->opt.nsack &&
+	       !(g->flags & (XTCP_ECE | XTCP_CWR)) && !t->cc->control && !t->tlp_out &&
+	       !(t->sacked_bytes | t->lost_bytes | t->retrans_bytes |
+		 t->dupacks) && t->syn_acked;
+}
+
 static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		     struct xtcp_verdict *v)
 {
 	struct xtcp_ackctx c = { .prior_una = t->s.snd_una, .prior_fack = t->fack,
 				 .now_us = now_us };
 	u32 wnd_before = t->snd_wnd, delivered = t->delivered;
+	bool foreseen = ack_foreseen(t, g);
 
 	c.ece = xtcp_ecn_echoed(t, g);
 	c.has_ts = t->ts_ok && g->opt.has_ts;
@@ -97,6 +111,11 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	if (c.acked) {
 		t->s.snd_una = g->ack;
 		xtcp_txq_ack(t, g->ack, &c);
+	}
+	if (xtcp_foreseen(foreseen && c.sent_us && !c.reord)) {
+		xtcp_rtt_sample(t, min_t(u64, now_us - c.sent_us, 1U << 28), now_us);
+		xtcp_recovery_plain(t, &c, now_us, v);
+		goto progress;
 	}
 	if (g->opt.nsack)
 		c.sacked = xtcp_sack_arrives(t, g, &c, v);
@@ -112,6 +131,7 @@ static void ack_take(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	ack_rtt(t, &c, now_us);
 	if (t->syn_acked)
 		xtcp_recovery_ack(t, &c, now_us, v);
+progress:
 	if (c.acked) {
 		xtcp_mtup_ack(t, v);
 		ack_progress(t, &c, now_us, v);
@@ -193,7 +213,7 @@ bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	t->probes_out = 0;
 	if (!t->syn_acked) {
 		ack_syn(t, g, now_us, v);
-	} else if (ack_only_window(t, g)) {
+	} else if (xtcp_foreseen(ack_only_window(t, g))) {
 		xtcp_snd_window(t, g, false, v);
 	} else if (seq_lt(g->ack, t->s.snd_una)) {
 		ack_old(t, g, now_us, v);

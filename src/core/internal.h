@@ -19,6 +19,16 @@
 #define XTCP_PAWS_IDLE_S (24u * 86400)	/* RFC 7323 5.5 */
 #define XTCP_INF_SSTHRESH 0x7fffffffu
 
+/*
+ * A short way for what is usual. It must come to what the long one comes to: the simulator
+ * is run with and without (XTCP_NOTHING_FORESEEN), and has to send the same.
+ */
+#ifdef XTCP_NOTHING_FORESEEN
+#define xtcp_foreseen(x)	(false && (x))
+#else
+#define xtcp_foreseen(x)	likely(x)
+#endif
+
 /* What one acceptable ACK told us; made by ack.c for recovery.c. */
 struct xtcp_ackctx {
 	u64 now_us;
@@ -191,6 +201,8 @@ void xtcp_recovery_end(struct xtcp_tcb *t);
 void xtcp_recovery_reo(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 u32 xtcp_pipe(const struct xtcp_tcb *t);
 u32 xtcp_cwnd_room(const struct xtcp_tcb *t);
+void xtcp_recovery_plain(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
+			 struct xtcp_verdict *v);
 void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 		       struct xtcp_verdict *v);
 void xtcp_recovery_timer(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us);
@@ -270,6 +282,8 @@ void xtcp_reply_ack(const struct xtcp_seqspace *s, bool ts_ok, u32 ts_off, u8 ws
 bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		    struct xtcp_verdict *v);
 bool xtcp_check_urg(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_verdict *v);
+void xtcp_text_next(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
+		    struct xtcp_verdict *v);
 bool xtcp_check_text(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		     struct xtcp_verdict *v);
 void xtcp_check_fin(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
@@ -289,6 +303,7 @@ bool xtcp_held(struct xtcp_tcb *t, u32 len, u64 now_us);
 void xtcp_rate_sent(struct xtcp_tcb *t, struct xtcp_rng *r, u64 now_us);
 void xtcp_rate_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 n,
 		       struct xtcp_ackctx *c);
+u32 xtcp_rate_update(struct xtcp_tcb *t, const struct xtcp_ackctx *c);
 void xtcp_rate_sample(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_rs *rs);
 void xtcp_rate_idle(struct xtcp_tcb *t);
 

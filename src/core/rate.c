@@ -50,38 +50,52 @@ void xtcp_rate_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 n, stru
 }
 
 /**
- * xtcp_rate_sample - what an ACK says about the rate
- * @t: block; every range it covers has been through xtcp_rate_arrived()
+ * xtcp_rate_update - the best rate so far, for TCP_INFO
+ * @t: block; every range the ACK covers has been through xtcp_rate_arrived()
  * @c: the ACK
- * @rs: filled in
  *
- * The best one is kept for TCP_INFO, as long as the user has too little to send.
+ * As long as the user has too little to send, a slower one is the user's.
+ *
+ * Return: in how many microseconds t->rs_bytes - c->rs_prior bytes arrived, 0: not known.
  */
-void xtcp_rate_sample(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_rs *rs)
+u32 xtcp_rate_update(struct xtcp_tcb *t, const struct xtcp_ackctx *c)
 {
-	u32 us;
+	u32 us, bytes = t->rs_bytes - c->rs_prior;
 
-	memset(rs, 0, sizeof(*rs));
-	rs->acked = c->fresh + c->sacked;
 	if (t->app_limited && (s32)(t->rs_bytes - t->app_limited) > 0)
 		t->app_limited = 0;
 	if (!c->rs_xmit_us)
-		return;
+		return 0;
 	us = max_t(u32, c->rs_send_us, (u32)c->now_us - c->rs_prior_us);
 	t->rs_us = c->now_us;
 	t->rs_first_us = c->rs_xmit_us;
+	/* so fast nobody is: ACKs of what has been sent twice */
+	if (!us || us < t->min_rtt_us)
+		return 0;
+	if (c->rs_app_limited && (u64)bytes * t->rate_us < (u64)t->rate_bytes * us)
+		return us;
+	t->rate_bytes = bytes;
+	t->rate_us = us;
+	t->rate_app_limited = c->rs_app_limited;
+	return us;
+}
+
+/**
+ * xtcp_rate_sample - what an ACK says about the rate, for who goes by it
+ * @t: block, as for xtcp_rate_update(), which this is
+ * @c: the ACK
+ * @rs: filled in
+ */
+void xtcp_rate_sample(struct xtcp_tcb *t, const struct xtcp_ackctx *c, struct xtcp_rs *rs)
+{
+	memset(rs, 0, sizeof(*rs));
+	rs->acked = c->fresh + c->sacked;
+	rs->us = xtcp_rate_update(t, c);
+	if (!c->rs_xmit_us)
+		return;
 	rs->prior = c->rs_prior;
 	rs->bytes = t->rs_bytes - c->rs_prior;
 	rs->app_limited = c->rs_app_limited;
-	/* so fast nobody is: ACKs of what has been sent twice */
-	if (!us || us < t->min_rtt_us)
-		return;
-	rs->us = us;
-	if (rs->app_limited && (u64)rs->bytes * t->rate_us < (u64)t->rate_bytes * us)
-		return;
-	t->rate_bytes = rs->bytes;
-	t->rate_us = us;
-	t->rate_app_limited = rs->app_limited;
 }
 
 /**

@@ -362,11 +362,12 @@ static void told(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u32 lost, u64 
 	u32 before = t->cwnd;
 	struct xtcp_rs rs;
 
-	xtcp_rate_sample(t, c, &rs);
 	if (!t->cc->control) {
+		xtcp_rate_update(t, c);
 		xtcp_pacing_update(t);
 		return;
 	}
+	xtcp_rate_sample(t, c, &rs);
 	rs.lost = t->lost_bytes - min_t(u32, lost, t->lost_bytes);
 	rs.prior_pipe = xtcp_pipe(t) + rs.acked + rs.lost;
 	if (sent_us && sent_us <= now_us)
@@ -374,6 +375,13 @@ static void told(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u32 lost, u64 
 	t->cc->control(t, &rs, now_us);
 	if (t->cwnd > before)
 		v->flags |= XTCP_V_SNDBUF;
+}
+
+/* Keep "recover" within reach of the sequence comparison. */
+static void recover_near(struct xtcp_tcb *t)
+{
+	if (t->ca_state <= XTCP_CA_DISORDER && seq_gt(t->s.snd_una, t->high_seq + (1U << 30)))
+		t->high_seq = t->s.snd_una - 1;
 }
 
 /**
@@ -420,9 +428,25 @@ void xtcp_recovery_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, u64 now_us,
 		break;
 	}
 	told(t, c, lost, now_us, v);
-	/* keep "recover" within reach of the sequence comparison */
-	if (t->ca_state <= XTCP_CA_DISORDER && seq_gt(t->s.snd_una, t->high_seq + (1U << 30)))
-		t->high_seq = t->s.snd_una - 1;
+	recover_near(t);
+}
+
+/**
+ * xtcp_recovery_plain - xtcp_recovery_ack() where nothing is in doubt
+ * @t: block; XTCP_CA_OPEN, all in flight has been sent once, there is nothing to undo
+ * @c: the ACK; all it tells is that what was sent first has come
+ * @now_us: now
+ * @v: verdict
+ */
+void xtcp_recovery_plain(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
+			 struct xtcp_verdict *v)
+{
+	if (unlikely(t->dsack_round))
+		xtcp_rack_dsack(t, c);
+	grow(t, c, now_us, v);
+	xtcp_rate_update(t, c);
+	xtcp_pacing_update(t);
+	recover_near(t);
 }
 
 /**

@@ -148,6 +148,22 @@ static bool text_after_close(struct xtcp_tcb *t, const struct xtcp_seg *g,
 }
 
 /**
+ * xtcp_text_next - the seventh check where it has nothing to object to
+ * @t: block, ESTABLISHED, no FIN known
+ * @g: segment with payload and room for it, all of it in the window, at its left edge
+ * @now_us: now
+ * @v: verdict
+ */
+void xtcp_text_next(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
+		    struct xtcp_verdict *v)
+{
+	struct piece p = { g->seq, g->seq + g->len, false };
+
+	t->data_segs_in += max_t(u16, g->segs, 1);
+	text_in_order(t, g, &p, now_us, v);
+}
+
+/**
  * xtcp_check_text - seventh check: the payload, and where the peer's FIN stands
  * @t: block
  * @g: segment, acceptable, without SYN
