@@ -13,7 +13,10 @@
 #	cell LINK ADDRESS DELAY_MS LOSS_% REORDER_% TCP XTCP RATIO	kbit/s
 #	fair LINK DELAY_MS FLOWS JAIN KBIT_PER_S...
 #
-# DELAYS, LOSSES, REORDERS, VERSIONS, TIME (seconds) and FAIR choose others.
+# What chance decides, which is where segments are lost on a long way and how many
+# flows meet, is tried ROUNDS times (3), the families in turn: KBIT_PER_S is the mean
+# of them, JAIN the mean of each round's own index. DELAYS, LOSSES, REORDERS,
+# VERSIONS, TIME (seconds), FAIR (0: none) and FAIR_DELAYS choose others.
 set -u
 link=$1
 shift
@@ -98,14 +101,18 @@ flows()
 
 cell()
 {
-	local time=15 warm=5 addr=10.88.2.1 tcp xtcp
+	local time=15 warm=5 addr=10.88.2.1 rounds=1 tcp=0 xtcp=0 a b i
 
 	# a full link takes the guest seconds for each of its own, a lossy path needs more of them
 	[ "$2" != 0 ] || time=5 warm=2
 	[[ $2 = 0 || $3 = 0* ]] || time=40
+	[[ $2 = 0 || $3 = 0 ]] || rounds=${ROUNDS:-3}
 	[ "$1" = 4 ] || addr=fd88:2::1
 	shape "$2" "$3" "$4" $RATE 1000
-	tcp=$(flows $warm "${TIME:-$time}" $addr tcp) && xtcp=$(flows $warm "${TIME:-$time}" $addr xtcp) || exit
+	for ((i = 0; i < rounds; i++)); do
+		a=$(flows $warm "${TIME:-$time}" $addr tcp) && b=$(flows $warm "${TIME:-$time}" $addr xtcp) || exit
+		read -r tcp xtcp < <(awk -v n="$rounds" '{ print $1 + $3 / n, $2 + $4 / n }' <<<"$tcp $xtcp $a $b")
+	done
 	awk -v a="$tcp" -v b="$xtcp" -v what="$link $1 $2 $3 $4" \
 		'BEGIN { printf "cell %s %.0f %.0f %.3f\n", what, a, b, a ? b / a : 0 }'
 }
@@ -113,14 +120,21 @@ cell()
 # fair DELAY FLOW...: 60 s of all of them at once, a queue as long as delay and rate say
 fair()
 {
-	local delay=$1 limit=$((20000 * $1 / 8 / 1500 + 20))
+	local delay=$1 limit=$((20000 * $1 / 8 / 1500 + 20)) rounds=1 i
 
 	shift
+	[ $# -le 2 ] || rounds=${ROUNDS:-3}
 	# netem's limit counts what it delays, too
 	shape "$delay" 0 0 20mbit $((limit + limit / 2))
-	$GOODPUT -w 10 -t 60 A B 10.88.2.1 "$@" |
-		awk -v what="$link $delay $(tr ' ' , <<<"$*")" '$1 == "goodput" { s += $4; q += $4 * $4; n++; each = each " " $4 }
-			END { if (!q) exit 1; printf "fair %s %.3f%s\n", what, s * s / n / q, each }' || exit
+	for ((i = 0; i < rounds; i++)); do
+		$GOODPUT -w 10 -t 60 A B 10.88.2.1 "$@" || exit
+	done | awk -v what="$link $delay $(tr ' ' , <<<"$*")" -v flows=$# -v rounds="$rounds" '
+		$1 == "goodput" { s += $4; q += $4 * $4; sum[n++ % flows] += $4 }
+		$1 == "goodput" && n % flows == 0 { jain += s * s / flows / q; s = q = 0 }
+		END { if (n != flows * rounds) exit 1
+			printf "fair %s %.3f", what, jain / rounds
+			for (i = 0; i < flows; i++) printf " %.1f", sum[i] / rounds
+			print "" }' || exit
 }
 
 echo "kernel $(uname -r)"
@@ -138,7 +152,7 @@ for delay in ${DELAYS:-0 20 100}; do
 	done
 done
 if [ "${FAIR:-1}" = 1 ]; then
-	for delay in 20 100; do
+	for delay in ${FAIR_DELAYS:-20 100}; do
 		fair $delay xtcp xtcp
 		fair $delay tcp tcp
 		fair $delay xtcp tcp
