@@ -266,7 +266,8 @@ int main(int argc, char **argv)
 	struct timespec a, b;
 
 	if (!parse(&o, argc, argv)) {
-		fputs("usage: sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--digest] [--verbose]\n"
+		fputs("usage: sim [--seed N] [--count N] [--jobs N] [--nth] [--stats] [--digest]\n"
+		      "           [--verbose]\n"
 		      "       sim --seed N --ladder [--small] [--fail-at N]\n", stderr);
 		return 2;
 	}

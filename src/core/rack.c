@@ -46,8 +46,8 @@ bool xtcp_rack_on(const struct xtcp_tcb *t)
  * Of a range sent twice the last transmission is meant only if it can have
  * come back by now and the ACK does not echo an earlier one.
  */
-void xtcp_rack_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 end,
-		       struct xtcp_ackctx *c)
+xtcp_hot void xtcp_rack_arrived(struct xtcp_tcb *t, const struct xtcp_rng *r, u32 end,
+				struct xtcp_ackctx *c)
 {
 	u64 rtt_us = c->now_us - r->xmit_us;
 
@@ -171,7 +171,7 @@ bool xtcp_tlp_ok(const struct xtcp_tcb *t)
  * may be delayed; where that makes it the later of the two the timeout stays,
  * for it sends the very same segment.
  */
-void xtcp_tlp_arm(struct xtcp_tcb *t, u64 now_us)
+xtcp_hot void xtcp_tlp_arm(struct xtcp_tcb *t, u64 now_us)
 {
 	u64 pto_us = (t->srtt_us >> 2) + TLP_SLACK_US, rto_at;
 	bool single = t->s.snd_nxt - t->s.snd_una <= t->mss_now;

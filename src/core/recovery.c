@@ -335,8 +335,8 @@ static void open_ack(struct xtcp_tcb *t, struct xtcp_ackctx *c, struct xtcp_verd
  * Outside recovery; nor by the ACK that ends it, most of what that covers is old
  * news; nor by one that tells of congestion.
  */
-static void grow(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
-		 struct xtcp_verdict *v)
+static xtcp_hot void grow(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 now_us,
+			  struct xtcp_verdict *v)
 {
 	bool ends = seq_lt(c->prior_una, t->high_seq) && seq_geq(t->s.snd_una, t->high_seq);
 

@@ -61,7 +61,7 @@ static void min_rtt(struct xtcp_tcb *t, u32 rtt_us, u64 now_us)
  * The variance is the largest seen in the last round trip, never below
  * the least RTO, so that RTO is SRTT plus at least that (as Linux does).
  */
-void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us, u64 now_us)
+xtcp_hot void xtcp_rtt_sample(struct xtcp_tcb *t, u32 rtt_us, u64 now_us)
 {
 	u32 floor_us = xtcp_rto_min_us(t), max_us, m = clamp_t(u32, rtt_us, 1, 1U << 28);
 	s32 err;

@@ -30,4 +30,14 @@
 #define xtcp_unset
 #endif
 
+/*
+ * A function on the path of every segment, with several callers: where all is compiled as one
+ * unit (Kbuild) none of them pays for a call. It stands by itself, too, for other files.
+ */
+#ifdef __KERNEL__
+#define xtcp_hot	__always_inline
+#else
+#define xtcp_hot
+#endif
+
 #endif /* XTCP_CORE_SHIM_H */

@@ -255,7 +255,7 @@ void xtcp_fin_wait2(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
  * The end of every entry point: what has to go out, which deadline stands. One that does
  * without lets nothing out and moves no deadline.
  */
-void xtcp_finish(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
+xtcp_hot void xtcp_finish(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 {
 	bool out;
 

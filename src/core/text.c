@@ -75,8 +75,8 @@ static void trim_fin(struct xtcp_tcb *t, struct piece *p, struct xtcp_verdict *v
 	}
 }
 
-static void text_in_order(struct xtcp_tcb *t, const struct xtcp_seg *g, const struct piece *p,
-			  u64 now_us, struct xtcp_verdict *v)
+static xtcp_hot void text_in_order(struct xtcp_tcb *t, const struct xtcp_seg *g,
+				   const struct piece *p, u64 now_us, struct xtcp_verdict *v)
 {
 	u32 before = t->s.rcv_nxt, len = p->end - p->seq;
 	bool holes = t->n_oooq;

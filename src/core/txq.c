@@ -57,7 +57,7 @@ struct xtcp_rng *xtcp_pool_surplus(struct xtcp_tcb *t, unsigned int keep)
 }
 
 /* A zeroed node, or NULL. The last one is kept for an empty txq. */
-struct xtcp_rng *xtcp_pool_get(struct xtcp_tcb *t)
+xtcp_hot struct xtcp_rng *xtcp_pool_get(struct xtcp_tcb *t)
 {
 	struct xtcp_rng *r = t->pool;
 
@@ -189,7 +189,7 @@ static void txq_make_room(struct xtcp_tcb *t)
 }
 
 /* [@seq, @end) is transmitted for the first time. */
-void xtcp_txq_append(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
+xtcp_hot void xtcp_txq_append(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us)
 {
 	struct xtcp_rng *r;
 

@@ -16,7 +16,7 @@ static u32 window_limit(const struct xtcp_tcb *t)
 }
 
 /* The window we would like to offer, before the rule that it never shrinks. */
-u32 xtcp_window_wish(const struct xtcp_tcb *t)
+xtcp_hot u32 xtcp_window_wish(const struct xtcp_tcb *t)
 {
 	u32 free = t->rcv_free, full = t->rcv_full;
 	u32 mss = min_t(u32, t->rcv_mss, full), cur = xtcp_rcv_wnd(&t->s);

@@ -376,7 +376,8 @@ static struct xtcp_flow *tw_found(const struct xtcp_tw *tw, struct xtcp_flow *ke
  * Return: the flow, referenced; @key, its kind and dif set, if it is a
  * TIME-WAIT entry; or NULL. RCU.
  */
-struct xtcp_flow *xtcp_flow_lookup(struct net *net, struct xtcp_flow *key, int iif, int sdif)
+xtcp_hot struct xtcp_flow *xtcp_flow_lookup(struct net *net, struct xtcp_flow *key, int iif,
+					    int sdif)
 {
 	u32 slot = key->hash & ft.mask;
 	struct xtcp_flow *f;
@@ -443,8 +444,8 @@ static __always_inline void key_skb(struct xtcp_flow *key, struct net *net,
  *
  * Return: as xtcp_flow_lookup(). RCU.
  */
-struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk_buff *skb,
-				       struct xtcp_flow *key)
+xtcp_hot struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk_buff *skb,
+						struct xtcp_flow *key)
 {
 	u32 noted = XTCP_CB(skb)->seq;
 	struct xtcp_flow *f;

@@ -113,7 +113,7 @@ static void exec_edges(struct sock *sk, const struct xtcp_verdict *v)
 }
 
 /* True if skb was kept. */
-static bool exec_payload(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb)
+static xtcp_hot bool exec_payload(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 	bool kept = false;
@@ -255,7 +255,7 @@ static void exec_progress(struct sock *sk, const struct xtcp_verdict *v)
 }
 
 /* Some of what was sent has arrived: its bytes may go, and the nodes it took. */
-static void exec_acked(struct sock *sk)
+static xtcp_hot void exec_acked(struct sock *sk)
 {
 	xtcp_send_acked(sk);
 	xtcp_sock_pool_trim(sk);
@@ -367,8 +367,8 @@ static noinline bool exec_all(struct sock *sk, struct xtcp_verdict *v, struct sk
  *
  * Return: true if skb was kept; else the caller frees it.
  */
-bool xtcp_exec(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb,
-	       const struct xtcp_seg *g)
+xtcp_hot bool xtcp_exec(struct sock *sk, struct xtcp_verdict *v, struct sk_buff *skb,
+			const struct xtcp_seg *g)
 {
 	/* what goes out because of it goes now: the clock has been read for it */
 	if (!v->now_us)

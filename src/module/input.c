@@ -33,7 +33,7 @@ static int rx_pass(struct sk_buff *skb, bool v6)
 /* ------------------------------------------------------------ the segment */
 
 /* Fill @g from the headers; skb->data stands at the TCP header, all pulled. */
-static void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
+static xtcp_hot void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
 	struct xtcp_cb *cb = XTCP_CB(skb);
@@ -54,7 +54,7 @@ static void rx_parse(struct sk_buff *skb, struct xtcp_seg *g)
  * The duties that do not depend on whose the segment is, done once it is known
  * to be ours. RFC 9293 3.1, 3.9.1: the checksum covers the pseudo header.
  */
-static enum xtcp_drop rx_sound(struct sk_buff *skb, bool v6)
+static xtcp_hot enum xtcp_drop rx_sound(struct sk_buff *skb, bool v6)
 {
 	const struct tcphdr *th = (const struct tcphdr *)skb->data;
 	__sum16 bad;
@@ -73,8 +73,8 @@ static enum xtcp_drop rx_sound(struct sk_buff *skb, bool v6)
 }
 
 /* @known: of a flow, perhaps of one that a program opened to port 0. */
-static enum xtcp_drop rx_sound_counted(struct xtcp_net *xn, struct sk_buff *skb, bool v6,
-				       bool known)
+static xtcp_hot enum xtcp_drop rx_sound_counted(struct xtcp_net *xn, struct sk_buff *skb, bool v6,
+						bool known)
 {
 	enum xtcp_drop why = rx_sound(skb, v6);
 
@@ -88,7 +88,7 @@ static enum xtcp_drop rx_sound_counted(struct xtcp_net *xn, struct sk_buff *skb,
 }
 
 /* What @sk (NULL: nobody) demands of whoever talks to it. */
-static enum xtcp_drop rx_admit(struct sock *sk, struct sk_buff *skb, bool v6)
+static xtcp_hot enum xtcp_drop rx_admit(struct sock *sk, struct sk_buff *skb, bool v6)
 {
 	if (v6) {
 		if (sk && sk->sk_family == AF_INET6 &&
@@ -237,7 +237,7 @@ static bool rx_backlog(struct sock *sk, struct sk_buff *skb)
 	return !sk_add_backlog(sk, skb, min_t(u64, limit, UINT_MAX));
 }
 
-static void rx_conn(struct sock *sk, struct sk_buff *skb, bool v6)
+static xtcp_hot void rx_conn(struct sock *sk, struct sk_buff *skb, bool v6)
 {
 	struct xtcp_net *xn = xtcp_sk(sk)->xn;
 	enum xtcp_drop why = rx_admit(sk, skb, v6);

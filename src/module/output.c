@@ -25,7 +25,7 @@ struct hdr {
 };
 
 /* There is room for all headers: MAX_TCP_HEADER, or those that were received. */
-static void hdr_push(struct sk_buff *skb, const struct hdr *h)
+static xtcp_hot void hdr_push(struct sk_buff *skb, const struct hdr *h)
 {
 	struct tcphdr *th = __skb_push(skb, sizeof(*th) + h->optlen);
 

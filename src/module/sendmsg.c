@@ -63,7 +63,7 @@ bool xtcp_stream_memory_free(const struct sock *sk, int wake)
 }
 
 /* Take an skb off the queue. */
-void xtcp_send_free(struct sock *sk, struct sk_buff *skb)
+xtcp_hot void xtcp_send_free(struct sock *sk, struct sk_buff *skb)
 {
 	u32 charged = skb_zcopy_pure(skb) ? SKB_TRUESIZE(skb_end_offset(skb)) : skb->truesize;
 

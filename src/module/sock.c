@@ -77,7 +77,7 @@ void xtcp_sock_pool_trim(struct sock *sk)
  *
  * Half of the buffer is for what skbs cost beside their payload.
  */
-void xtcp_sock_rcv_space(struct sock *sk)
+xtcp_hot void xtcp_sock_rcv_space(struct sock *sk)
 {
 	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
 	int rcvbuf = READ_ONCE(sk->sk_rcvbuf);

@@ -150,7 +150,7 @@ static noinline u64 timer_paced(struct xtcp_sock *x)
  * @sk: sock, locked
  * @now_us: now, or a moment ago
  */
-void xtcp_timer_sync(struct sock *sk, u64 now_us)
+xtcp_hot void xtcp_timer_sync(struct sock *sk, u64 now_us)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
 	u64 due_us;
