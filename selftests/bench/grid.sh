@@ -157,6 +157,7 @@ if [ "${FAIR:-1}" = 1 ]; then
 		fair $delay tcp tcp
 		fair $delay xtcp tcp
 		fair $delay xtcp tcp xtcp tcp
+		fair $delay tcp tcp tcp tcp
 	done
 fi
 # what was killed ends while there is still a network

@@ -59,11 +59,10 @@ static u32 cubic_ssthresh(struct xtcp_tcb *t)
 	u32 w = t->cwnd << UNIT;
 
 	q->saved = q->c;
-	q->saved_epoch = q->epoch;
 	/* (1 + beta) / 2 of 1024 is 870.4 */
 	q->c.w_max = w < q->c.w_max ? t->cwnd * 870 + t->cwnd * 2 / 5 : w;
 	q->c.cwnd_prior = t->cwnd;
-	q->epoch = 0;
+	q->c.w_est = 0;
 	return max_t(u32, t->cwnd * 7 / 10, 2);
 }
 
@@ -73,7 +72,6 @@ static void epoch_begins(struct xtcp_tcb *t)
 	struct xtcp_cubic *q = &t->ca.cubic;
 	u32 w = t->cwnd << UNIT;
 
-	q->epoch = 1;
 	q->est_cnt = 0;
 	q->c.t_us = 0;
 	q->c.w_est = t->cwnd;
@@ -146,7 +144,7 @@ static void cubic_on_ack(struct xtcp_tcb *t, u32 acked, bool limited, u64 now_us
 	if (!limited || !acked)
 		return;
 	/* a clock that leaps must not make the window leap */
-	if (q->epoch)
+	if (q->c.w_est)
 		q->c.t_us = min_t(u64, q->c.t_us + min_t(u64, passed_us, t->rto_us), T_MAX_US);
 	else
 		epoch_begins(t);
@@ -170,7 +168,6 @@ static void cubic_undo(struct xtcp_tcb *t)
 	struct xtcp_cubic *q = &t->ca.cubic;
 
 	q->c = q->saved;
-	q->epoch = q->saved_epoch;
 	q->est_cnt = 0;
 	if (t->ssthresh == XTCP_INF_SSTHRESH)
 		xtcp_hystart_init(t, &q->hs);
@@ -188,7 +185,7 @@ static void cubic_set_state(struct xtcp_tcb *t, enum xtcp_ca_state s)
 	if (s != XTCP_CA_LOSS)
 		return;
 	t->ca.cubic.c.w_max = 0;
-	t->ca.cubic.epoch = 0;
+	t->ca.cubic.c.w_est = 0;
 }
 
 const struct xtcp_cc_ops xtcp_cc_cubic = {

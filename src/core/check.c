@@ -9,11 +9,15 @@ static const char *check_txq(const struct xtcp_tcb *t)
 {
 	const char *why = NULL;
 	u32 at = t->s.snd_una, sacked = 0, lost = 0, retrans = 0, n = 0, out = 0;
+	bool before = t->lost_from;
 	const struct xtcp_rng *r;
 	u64 sent_us = 0;
 
 	list_for_each_entry(r, &t->txq, link) {
 		u32 len = r->end - r->seq;
+
+		before &= r != t->lost_from;
+		NEED(!before || !r->lost);
 
 		NEED(r->seq == at);
 		NEED(seq_lt(r->seq, r->end));
@@ -37,6 +41,7 @@ static const char *check_txq(const struct xtcp_tcb *t)
 		out--;
 	}
 	NEED(!out);
+	NEED(!before);
 	NEED(at == t->s.snd_nxt);
 	NEED(n == t->n_txq && n <= XTCP_MAX_TXRNG);
 	NEED(sacked == t->sacked_bytes);

@@ -142,8 +142,8 @@ void xtcp_txq_resent(struct xtcp_tcb *t, u32 seq, u32 end, u64 now_us);
 void xtcp_txq_all_lost(struct xtcp_tcb *t, bool forget_sacks);
 void xtcp_txq_none_lost(struct xtcp_tcb *t, bool resent);
 void xtcp_txq_orig_lost(struct xtcp_tcb *t);
-struct xtcp_rng *xtcp_txq_first_lost(const struct xtcp_tcb *t);
-static inline struct xtcp_rng *xtcp_txq_next_lost(const struct xtcp_tcb *t)
+struct xtcp_rng *xtcp_txq_first_lost(struct xtcp_tcb *t);
+static inline struct xtcp_rng *xtcp_txq_next_lost(struct xtcp_tcb *t)
 {
 	return t->lost_bytes ? xtcp_txq_first_lost(t) : NULL;
 }

@@ -206,6 +206,8 @@ static u32 rexmit_len(const struct xtcp_tcb *t, const struct xtcp_rng *r, u32 wa
 	if (t->force_rexmit)
 		return min_t(u32, want, mss);
 	room = xtcp_cwnd_room(t);
+	if (want > room && room < mss)
+		return 0;
 	if (want <= room)
 		return min_t(u32, want, max_t(u32, xtcp_tso_goal(t) / mss * mss, mss));
 	room = min_t(u32, room, max_t(u32, xtcp_tso_goal(t), mss));
@@ -259,13 +261,16 @@ static u32 new_len(struct xtcp_tcb *t, u32 unsent, u32 wnd, u32 mss, bool *limit
 {
 	u32 room = xtcp_cwnd_room(t), len = min_t(u32, unsent, wnd);
 
-	len = min_t(u32, len, max_t(u32, xtcp_tso_goal(t) / mss * mss, mss));
+	if (len > room && room < mss) {
+		*limited = true;
+		return 0;
+	}
+	if (len > mss)
+		len = min_t(u32, len, max_t(u32, xtcp_tso_goal(t) / mss * mss, mss));
 	if (len > room) {
 		len = room / mss * mss;
 		*limited = true;
 	}
-	if (!len)
-		return 0;
 	if (len >= mss)
 		return len == unsent && tail_ok(t) ? len : len - len % mss;
 	if (len == unsent)
@@ -494,7 +499,7 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 		sent_new(t, x->seq, end, now_us);
 		if (x->mtu_probe)
 			xtcp_mtup_sent(t, x->seq, x->len);
-		else if (x->len % max_t(u32, x->gso_size ? x->gso_size : xtcp_eff_mss(t), 1))
+		else if (x->gso_size ? x->len % x->gso_size : x->len && x->len != xtcp_eff_mss(t))
 			t->snd_sml = end;
 		/* it answers what just came: ACKs may wait for the next answer */
 		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us)

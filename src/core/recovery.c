@@ -144,7 +144,7 @@ static void reduce(struct xtcp_tcb *t, u32 delivered)
 }
 
 /* Was what is lost sent before the reduction that an echo of ECN has brought? */
-static bool reduced(const struct xtcp_tcb *t)
+static bool reduced(struct xtcp_tcb *t)
 {
 	const struct xtcp_rng *r = xtcp_txq_next_lost(t);
 

@@ -34,6 +34,24 @@ static u32 sack_range(struct xtcp_tcb *t, struct xtcp_rng *r, struct xtcp_ackctx
 }
 
 /*
+ * The range that has @seq, which is in flight; from @r on, or @r itself if that is beyond.
+ * For the @last block from the end, if that is nearer. The ranges have no gaps, so there is
+ * no end of the list to look for.
+ */
+static struct xtcp_rng *sack_find(const struct xtcp_tcb *t, struct xtcp_rng *r, u32 seq, bool last)
+{
+	if (last && (s32)(seq - r->seq) > (s32)(t->s.snd_nxt - seq)) {
+		r = list_last_entry(&t->txq, struct xtcp_rng, link);
+		while (seq_gt(r->seq, seq))
+			r = list_prev_entry(r, link);
+		return r;
+	}
+	while (seq_leq(r->end, seq))
+		r = list_next_entry(r, link);
+	return r;
+}
+
+/*
  * Mark what @n blocks at @b, by start, say the peer holds; return how many bytes
  * are news. Once over the scoreboard for all of them, whatever they say, and what
  * lies before a block costs next to nothing: there may be a thousand ranges.
@@ -41,16 +59,17 @@ static u32 sack_range(struct xtcp_tcb *t, struct xtcp_rng *r, struct xtcp_ackctx
 static u32 sack_mark(struct xtcp_tcb *t, const struct xtcp_sack *b, unsigned int n,
 		     struct xtcp_ackctx *c)
 {
-	struct xtcp_rng *r = list_first_entry(&t->txq, struct xtcp_rng, link);
+	struct xtcp_rng *r = xtcp_txq_head(t);
 	const struct xtcp_sack *last = b + n;
 	u32 news = 0;
 
 	for (; b < last; b++) {
 		u32 start = b->start, end = b->end;
 
-		list_for_each_entry_from(r, &t->txq, link)
-			if (seq_gt(r->end, start))
-				break;
+		/* the one before ended with the last of all; what begins there is known by now */
+		if (list_entry_is_head(r, &t->txq, link))
+			break;
+		r = sack_find(t, r, start, b + 1 == last);
 		list_for_each_entry_from(r, &t->txq, link) {
 			if (seq_leq(end, r->seq))
 				break;

@@ -189,7 +189,6 @@ struct xtcp_cubic {
 		struct xtcp_hystart hs;	/* while ssthresh is infinite */
 		struct xtcp_cubic_curve saved;	/* after that: before the last reduction */
 	};
-	u8 epoch:1, saved_epoch:1;	/* the curve has begun */
 };
 
 /* The model of the path that BBR keeps. Rounds are round trips by what is delivered. */
@@ -361,9 +360,11 @@ struct xtcp_tcb {
 		struct xtcp_bbr bbr;
 	} ca;				/* congestion control's own */
 	u16 reordering;			/* see xtcp_reordering(); 0: as at first */
+	s16 soft_err;			/* positive errno from ICMP, reported at timeout */
 
 	/* ---- receive buffer autotuning (DRS) */
-	u32 rcvq_seq, rcvq_space;
+	u32 rcvq_seq;
+	struct xtcp_rng *lost_from;	/* of the txq: before it none is lost; NULL: not known */
 	u64 rcvq_us;
 	u32 rcv_rtt_us, rcv_rtt_seq;
 	u64 rcv_rtt_start_us;
@@ -384,7 +385,7 @@ struct xtcp_tcb {
 	u32 rto_min_us;			/* TCP_RTO_MIN_US, 0: the namespace's */
 	s16 orphan_retries;		/* XTCP_ORPHAN_RETRIES, -1: the namespace's */
 	u16 n_pool;			/* length of pool */
-	int soft_err;			/* positive errno from ICMP, reported at timeout */
+	u32 rcvq_space;
 
 	/* ---- what TCP_INFO shows */
 	u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;

@@ -101,6 +101,8 @@ void xtcp_rng_mark(struct xtcp_tcb *t, struct xtcp_rng *r, bool sacked, bool los
 	r->lost = lost;
 	r->retrans = retrans;
 	rng_account(t, r, 1);
+	if (lost && t->lost_from && seq_lt(r->seq, t->lost_from->seq))
+		t->lost_from = r;
 	if (out == xtcp_rng_out(r))
 		return;
 	if (out)
@@ -151,6 +153,8 @@ static void txq_free(struct xtcp_tcb *t, struct xtcp_rng *r)
 	rng_account(t, r, -1);
 	if (xtcp_rng_out(r))
 		list_del(&r->sent);
+	if (unlikely(t->lost_from == r))
+		t->lost_from = list_is_last(&r->link, &t->txq) ? NULL : list_next_entry(r, link);
 	list_del(&r->link);
 	t->n_txq--;
 	xtcp_pool_put(t, r);
@@ -337,13 +341,20 @@ void xtcp_txq_orig_lost(struct xtcp_tcb *t)
 			xtcp_rng_mark(t, r, false, true, false);
 }
 
-struct xtcp_rng *xtcp_txq_first_lost(const struct xtcp_tcb *t)
+/*
+ * The first lost range. It is asked for with each segment that may go, while a window of
+ * ranges may stand before it that have been sent again: the search goes on where it ended.
+ */
+struct xtcp_rng *xtcp_txq_first_lost(struct xtcp_tcb *t)
 {
-	struct xtcp_rng *r;
+	struct xtcp_rng *r = t->lost_from ?: xtcp_txq_head(t);
 
-	list_for_each_entry(r, &t->txq, link)
-		if (r->lost && !r->sacked)
+	list_for_each_entry_from(r, &t->txq, link) {
+		if (r->lost) {
+			t->lost_from = r;
 			return r;
+		}
+	}
 	return NULL;
 }
 
@@ -382,6 +393,7 @@ void xtcp_tcb_drain(struct xtcp_tcb *t)
 	drain(t, &t->txq);
 	drain(t, &t->oooq);
 	INIT_LIST_HEAD(&t->sent);
+	t->lost_from = NULL;
 	t->n_txq = 0;
 	t->n_oooq = 0;
 	t->n_sackb = 0;
