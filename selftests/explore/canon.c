@@ -81,6 +81,7 @@ static void forget_lists(struct xtcp_tcb *c)
 	memset(&c->txq, 0, sizeof(c->txq));
 	memset(&c->sent, 0, sizeof(c->sent));
 	memset(&c->oooq, 0, sizeof(c->oooq));
+	c->lost_from = NULL;
 	c->pool = NULL;
 	memset(c->inl, 0, sizeof(c->inl));
 	c->n_pool = 0;
