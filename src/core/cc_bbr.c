@@ -17,7 +17,7 @@
 
 enum { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 
-#define GAIN_ONE		256
+#define GAIN_ONE	256
 #define HIGH_GAIN	739	/* 2 / ln 2: each round may double the rate */
 #define DRAIN_GAIN	88	/* its inverse */
 #define CWND_GAIN	512	/* room for ACKs that come late and in bunches */

@@ -15,7 +15,7 @@
 #define TS_WSCALE	0x0f		/* 15: the SYN offered none */
 #define TS_SACK		0x10
 #define TS_ECN		0x20
-#define COOKIE_TS_MASK		((1U << XTCP_COOKIE_TS_BITS) - 1)
+#define COOKIE_TS_MASK	((1U << XTCP_COOKIE_TS_BITS) - 1)
 
 /* In the hash only: there was a timestamp; our own window scale is above it. */
 #define EXT_TS		0x40
@@ -29,16 +29,11 @@
  */
 static const u16 mss_table[1 << MSS_BITS] = { 48, 536, 1220, 1300, 1400, 1440, 1460, 8960 };
 
-static u8 *hash16(u8 *p, u16 x)
+static u8 *put16(u8 *p, u16 x)
 {
 	p[0] = x >> 8;
 	p[1] = x;
 	return p + 2;
-}
-
-static u8 *hash32(u8 *p, u32 x)
-{
-	return hash16(hash16(p, x >> 16), x);
 }
 
 /* Bytes, not words: hosts of either byte order make the same cookie. */
@@ -51,11 +46,11 @@ static u64 cookie_hash(const siphash_key_t *k, const struct xtcp_cookie_id *id, 
 	p += id->alen;
 	memcpy(p, id->faddr, id->alen);
 	p += id->alen;
-	p = hash16(hash16(p, id->lport), id->fport);
-	p = hash32(hash32(p, isn), tick);
+	p = put16(put16(p, id->lport), id->fport);
+	p = xtcp_put32(xtcp_put32(p, isn), tick);
 	*p++ = idx;
 	*p++ = id->alen;
-	p = hash16(p, ext);
+	p = put16(p, ext);
 	return siphash(in, p - in, k);
 }
 

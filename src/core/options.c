@@ -18,15 +18,6 @@ static u32 get32(const u8 *p)
 	return (u32)get16(p) << 16 | get16(p + 2);
 }
 
-static u8 *put32(u8 *p, u32 x)
-{
-	p[0] = x >> 24;
-	p[1] = x >> 16;
-	p[2] = x >> 8;
-	p[3] = x;
-	return p + 4;
-}
-
 /* One option of a known kind; a wrong length makes it count for nothing. */
 static void opt_parse(u8 kind, const u8 *p, unsigned int len, bool syn, struct xtcp_opts *o)
 {
@@ -109,7 +100,7 @@ static u8 *sack_build(const struct xtcp_opts *o, u8 *p, const u8 *out)
 	*p++ = OPT_SACK;
 	*p++ = 2 + 8 * n;
 	for (i = 0; i < n; i++)
-		p = put32(put32(p, o->sack[i].start), o->sack[i].end);
+		p = xtcp_put32(xtcp_put32(p, o->sack[i].start), o->sack[i].end);
 	return p;
 }
 
@@ -129,7 +120,7 @@ unsigned int xtcp_opts_build(const struct xtcp_opts *o, u8 out[XTCP_MAX_OPT])
 		if (o->has_ts) {
 			*p++ = OPT_TS;
 			*p++ = 10;
-			p = put32(put32(p, o->tsval), o->tsecr);
+			p = xtcp_put32(xtcp_put32(p, o->tsval), o->tsecr);
 		} else {
 			*p++ = OPT_NOP;
 			*p++ = OPT_NOP;
@@ -146,7 +137,7 @@ unsigned int xtcp_opts_build(const struct xtcp_opts *o, u8 out[XTCP_MAX_OPT])
 
 unsigned int xtcp_opts_build_ts(u32 tsval, u32 tsecr, u8 *out)
 {
-	put32(put32(put32(out, TS_WORD), tsval), tsecr);
+	xtcp_put32(xtcp_put32(xtcp_put32(out, TS_WORD), tsval), tsecr);
 	return XTCP_TS_LEN;
 }
 

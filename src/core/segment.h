@@ -55,6 +55,16 @@ static inline u32 xtcp_seg_end(const struct xtcp_seg *g)
 	return g->seq + g->len + !!(g->flags & XTCP_SYN) + !!(g->flags & XTCP_FIN);
 }
 
+/* Network byte order at @p; returns what follows. */
+static inline u8 *xtcp_put32(u8 *p, u32 x)
+{
+	p[0] = x >> 24;
+	p[1] = x >> 16;
+	p[2] = x >> 8;
+	p[3] = x;
+	return p + 4;
+}
+
 /**
  * xtcp_opts_parse - decode an option list (RFC 9293 3.1, 7323, 2018)
  * @p: options, @len bytes (0..40)
