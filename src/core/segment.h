@@ -59,9 +59,9 @@ static inline u32 xtcp_seg_end(const struct xtcp_seg *g)
 static inline u8 *xtcp_put32(u8 *p, u32 x)
 {
 	p[0] = x >> 24;
-	p[1] = x >> 16;
-	p[2] = x >> 8;
-	p[3] = x;
+	p[1] = x >> 16 & 0xff;
+	p[2] = x >> 8 & 0xff;
+	p[3] = x & 0xff;
 	return p + 4;
 }
 
