@@ -358,6 +358,8 @@ static void after_timeout(struct peer *p, const char *knob)
 	int i;
 
 	sut_sysctl("tcp_frto", knob);
+	/* what may go is to go at once */
+	sut_sysctl("tcp_tso_win_divisor", "255");
 	open_passive(p, "mss=1000");
 	sut_write(p, 20000);
 	for (i = 0; i < 10; i++)

@@ -28,9 +28,10 @@ RAW_TEST(initial_window, "RFC 6928", T_BOTH)
 	peer_rx_none(p, 50);
 }
 
-RAW_TEST(slow_start, "RFC 5681 3.1", T_BOTH)
+/* Ten segments go, and are acknowledged one by one. Return: how many have gone then. */
+static int ten_acked(struct peer *p)
 {
-	int i, segs;
+	int i;
 
 	open_passive(p, "mss=1000");
 	ten_segments(p, 40000);
@@ -38,9 +39,32 @@ RAW_TEST(slow_start, "RFC 5681 3.1", T_BOTH)
 		peer_tx(p, "A ack=%d", 1 + 1000 * i);
 	while (peer_rx_any(p, 100))
 		CHECK_EQ(p->last->len, 1000);
+	return (p->sut_nxt - p->sut_isn - 1) / 1000;
+}
+
+RAW_TEST(slow_start, "RFC 5681 3.1", T_BOTH)
+{
+	int segs;
+
+	if (raw.xtcp)
+		sut_sysctl("tcp_tso_win_divisor", "255");
+	segs = ten_acked(p);
 	/* the window has doubled; Linux may keep some back to send them at once */
-	segs = (p->sut_nxt - p->sut_isn - 1) / 1000;
 	CHECK_RANGE(segs, raw.xtcp ? 28 : 20, 30);
+}
+
+/* What little more may go is kept back, and goes when it is more or nothing else comes. */
+RAW_TEST(knob_tso_win_divisor, "Linux", T_XTCP)
+{
+	int segs;
+
+	sut_sysctl("tcp_tso_win_divisor", "3");
+	segs = ten_acked(p);
+	CHECK_RANGE(segs, 20, 27);
+	peer_tx(p, "A ack=%d", 1 + segs * 1000);
+	while (peer_rx_any(p, 100))
+		CHECK_EQ(p->last->len, 1000);
+	CHECK_EQ(p->sut_nxt, p->sut_isn + 1 + 40000);
 }
 
 RAW_TEST(fast_retransmit_sack, "4-37 RFC 6675", T_BOTH)

@@ -64,6 +64,106 @@ static void pieces(void)
 	u_free(&u);
 }
 
+/*
+ * cwnd 10 is in flight and 20 segments wait, pieces are of 5; @segs are acknowledged
+ * @rtt_us later, while something has just been sent. Return: segments that go at once.
+ */
+static void wait_begin(struct u *u, u64 rtt_us)
+{
+	begin(u, &xtcp_cc_reno, 0);
+	u->p.tcp_min_tso_segs = 5;
+	u->t.gso_max = 64000;
+	u->t.cwnd = 10;
+	u->t.ssthresh = 5;
+	u_send(u, 30 * MSS);
+	u_run(u, rtt_us);
+	u->t.lsnd_us = u->now;
+}
+
+static u32 wait_gone(struct u *u, u32 segs)
+{
+	u32 nxt = u->t.s.snd_nxt;
+
+	ack(u, segs);
+	return (u->t.s.snd_nxt - nxt) / MSS;
+}
+
+static u32 wait_plain(u32 div, u32 segs)
+{
+	struct u u;
+	u32 gone;
+
+	wait_begin(&u, RTT);
+	u.p.tcp_tso_win_divisor = div;
+	gone = wait_gone(&u, segs);
+	u_free(&u);
+	return gone;
+}
+
+static void waits(void)
+{
+	struct u u;
+
+	is(wait_plain(3, 3), 0, "waits: less than a third of cwnd");
+	is(wait_plain(3, 4), 4, "waits: not a third of it");
+	is(wait_plain(5, 2), 2, "waits: tcp_tso_win_divisor is the part");
+	is(wait_plain(5, 1), 0, "waits: and what is less waits");
+	is(wait_plain(0, 3), 0, "waits: three segments with tcp_tso_win_divisor 0");
+	is(wait_plain(0, 4), 4, "waits: not four");
+	is(wait_plain(3, 7), 5, "waits: a whole piece goes, and the rest of what may go waits");
+
+	wait_begin(&u, RTT);
+	u.t.cwnd_limited = 0;
+	is(wait_gone(&u, 3), 0, "waits: for ACKs ...");
+	is(u.t.cwnd_limited, 1, "waits: cwnd is the limit meanwhile");
+	is(wait_gone(&u, 5), 5, "waits: ... and goes with what they allow");
+	u_free(&u);
+
+	wait_begin(&u, RTT);
+	u.t.lsnd_us -= 1001;
+	is(wait_gone(&u, 3), 3, "waits: not after a pause");
+	u_free(&u);
+
+	wait_begin(&u, RTT / 2 - 1);
+	u.t.srtt_us = RTT << 3;
+	u.t.rttvar_us = 0;
+	is(wait_gone(&u, 3), 3, "waits: not if the next ACK is half a round trip away");
+	u_free(&u);
+
+	wait_begin(&u, RTT);
+	u_shutdown(&u);
+	is(wait_gone(&u, 3), 3, "waits: not if nothing can follow");
+	u_free(&u);
+
+	wait_begin(&u, RTT);
+	u.t.ca_state = XTCP_CA_RECOVERY;
+	u.t.high_seq = u.t.s.snd_nxt;
+	u.t.prr_fs = 10 * MSS;
+	ok(wait_gone(&u, 3), "waits: not in recovery");
+	u_free(&u);
+
+	wait_begin(&u, RTT);
+	u.t.write_seq -= 17 * MSS;
+	is(wait_gone(&u, 3), 3, "waits: not if nothing is left behind");
+	u_free(&u);
+
+	/* the peer's window is what lets little go */
+	wait_begin(&u, RTT);
+	u.t.cwnd = 100;
+	u.t.cwnd_limited = 0;
+	u.t.snd_wnd = 12 * MSS;
+	u.v.flags = XTCP_V_OUTPUT;
+	u_step(&u);
+	is(u.t.s.snd_nxt - u.t.s.snd_una, 10 * MSS, "waits: for the peer's window, too");
+	is(u.t.cwnd_limited, 0, "waits: cwnd is not the limit then");
+	u.p.tcp_min_tso_segs = 8;
+	u.t.snd_wnd = 15 * MSS;
+	u.v.flags = XTCP_V_OUTPUT;
+	u_step(&u);
+	is(u.t.s.snd_nxt - u.t.s.snd_una, 15 * MSS, "waits: but not for a third of that");
+	u_free(&u);
+}
+
 static void ratios(void)
 {
 	struct u u;
@@ -311,6 +411,7 @@ static void bbr_leaves(void)
 void test_pace(void)
 {
 	pieces();
+	waits();
 	ratios();
 	paced();
 	paced_alone();

@@ -297,6 +297,7 @@ u32 xtcp_hystart_ack(struct xtcp_tcb *t, struct xtcp_hystart *h, u32 acked, bool
 /* pacing.c */
 void xtcp_pacing_update(struct xtcp_tcb *t);
 void xtcp_pace_sent(struct xtcp_tcb *t, u32 len, u64 now_us);
+bool xtcp_piece_waits(const struct xtcp_tcb *t, u32 limit, u32 piece, u32 mss, u64 now_us);
 bool xtcp_held(struct xtcp_tcb *t, u32 len, u64 now_us);
 
 /* rate.c */

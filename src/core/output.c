@@ -257,16 +257,23 @@ static bool tail_ok(const struct xtcp_tcb *t)
 }
 
 /* How much new data goes in the next transmission; 0: none. */
-static u32 new_len(struct xtcp_tcb *t, u32 unsent, u32 wnd, u32 mss, bool *limited)
+static u32 new_len(struct xtcp_tcb *t, u32 unsent, u32 wnd, u32 mss, u64 now_us, bool *limited)
 {
-	u32 room = xtcp_cwnd_room(t), len = min_t(u32, unsent, wnd);
+	u32 room = xtcp_cwnd_room(t), len = min_t(u32, unsent, wnd), may, piece;
 
 	if (len > room && room < mss) {
 		*limited = true;
 		return 0;
 	}
-	if (len > mss)
-		len = min_t(u32, len, max_t(u32, xtcp_tso_goal(t) / mss * mss, mss));
+	if (len > mss) {
+		piece = max_t(u32, xtcp_tso_goal(t) / mss * mss, mss);
+		may = min_t(u32, room, wnd);
+		if (may < unsent && xtcp_piece_waits(t, may, piece, mss, now_us)) {
+			*limited = room < wnd;
+			return 0;
+		}
+		len = min_t(u32, len, piece);
+	}
 	if (len > room) {
 		len = room / mss * mss;
 		*limited = true;
@@ -308,7 +315,7 @@ static bool out_new(struct xtcp_tcb *t, u64 now_us, struct xtcp_xmit *x, bool *l
 			if (*limited)
 				return false;
 		}
-		len = new_len(t, unsent, wnd, mss, limited);
+		len = new_len(t, unsent, wnd, mss, now_us, limited);
 		if (!len || xtcp_held(t, len, now_us))
 			return false;
 	}

@@ -10,6 +10,8 @@
 
 #define FREE_SEGS	10	/* go unpaced */
 #define RATE_SHIFT	10	/* a piece is what goes out in 2^-10 s */
+#define WAIT_US		1000	/* for a larger piece, no longer after the last one */
+#define WAIT_SEGS	3	/* more of them do not wait, tcp_tso_win_divisor 0 */
 
 /* Linux takes the window of slow start for half of the next one. */
 static u32 rate_ratio(const struct xtcp_tcb *t)
@@ -51,6 +53,37 @@ u32 xtcp_tso_goal(const struct xtcp_tcb *t)
 	goal += away < 32 ? t->gso_max >> away : 0;
 	goal = max_t(u64, goal, (u64)XTCP_P(t, tcp_min_tso_segs) * t->mss_now);
 	return min_t(u64, goal, t->gso_max);
+}
+
+/**
+ * xtcp_piece_waits - does less than a piece wait for ACKs that allow more?
+ * @t: block
+ * @limit: bytes that may go now, of more that is there
+ * @piece: bytes of a whole one
+ * @mss: bytes of a segment
+ * @now_us: now
+ *
+ * As on Linux (tcp_tso_win_divisor). Small pieces cost both ends; and where a flow has
+ * its share of a queue that is full, each burst with one segment more, as cwnd grows,
+ * would lose that one. Not once sending has paused, nor where the next ACK is far.
+ *
+ * Return: whether it has to wait.
+ */
+bool xtcp_piece_waits(const struct xtcp_tcb *t, u32 limit, u32 piece, u32 mss, u64 now_us)
+{
+	u32 div = XTCP_P(t, tcp_tso_win_divisor);
+	const struct xtcp_rng *head;
+	u64 all;
+
+	if (limit >= piece || now_us - t->lsnd_us > WAIT_US || !t->n_txq || t->fin_queued ||
+	    (t->ca_state != XTCP_CA_OPEN && t->ca_state != XTCP_CA_CWR))
+		return false;
+	all = min_t(u64, (u64)t->cwnd * mss, t->snd_wnd);
+	if (div ? (u64)limit * div >= all : limit > WAIT_SEGS * mss)
+		return false;
+	head = list_first_entry(&t->txq, struct xtcp_rng, link);
+	/* srtt_us is eight times the round-trip time: half of one has passed */
+	return now_us - head->xmit_us >= t->srtt_us >> 4;
 }
 
 /**
