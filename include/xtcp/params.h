@@ -139,7 +139,7 @@ XTCP_PARAM(tcp_min_tso_segs, 2, 1, 255, "segments", "Linux",
 XTCP_PARAM(tcp_tso_rtt_log, 9, 0, 31, "log2 us", "Linux",
 	   "larger pieces to near peers: half as much more for each 2^this us of RTT")
 XTCP_PARAM(tcp_tso_win_divisor, 3, 0, 255, "1/window", "Linux",
-	   "less than a piece, and than this part of cwnd, waits for more; 0: up to three segments do")
+	   "less than a piece and this part of cwnd waits for more; 0: up to three segments")
 XTCP_PARAM(tcp_pacing_ss_ratio, 200, 0, 1000, "percent", "Linux",
 	   "pacing rate in slow start, of a window per round trip")
 XTCP_PARAM(tcp_pacing_ca_ratio, 120, 0, 1000, "percent", "Linux",
