@@ -156,7 +156,9 @@ if [ "${FAIR:-1}" = 1 ]; then
 		fair $delay xtcp xtcp
 		fair $delay tcp tcp
 		fair $delay xtcp tcp
+		# who begins last has the most for long, so both orders
 		fair $delay xtcp tcp xtcp tcp
+		fair $delay tcp xtcp tcp xtcp
 		fair $delay tcp tcp tcp tcp
 	done
 fi
