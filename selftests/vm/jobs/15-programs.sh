@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: smp=2 timeout=300
+# vm: smp=2 timeout=450
 #
 # Unmodified programs over xtcp-run, on one end or both; every byte is compared.
 # ONLY="nginx redis" runs some, WITH="tcp:tcp:veth4 ..." in other ways.
