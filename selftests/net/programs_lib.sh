@@ -6,6 +6,25 @@
 WWW=/tmp/www
 declare -A ADDR=([veth4]=10.99.0.2 [veth6]=fd99::2 [lo4]=127.0.0.1 [lo6]=::1)
 
+# warm PROGRAM...: read from the disk, with their libraries. In virtual time a task that
+# pages in its code after it has connected would find the server's patience over.
+warm()
+{
+	local prog
+
+	for prog; do
+		prog=$(readlink -f "$(command -v "$prog")") || return
+		ldd "$prog" | grep -o '/[^ ]*' | xargs cat "$prog" || return
+	done >/dev/null
+}
+
+# The same of Python, with the modules of its own.
+warm_python()
+{
+	warm python3 && find /usr/lib/python3* -maxdepth 2 -type f -name '*.so' -exec cat {} + >/dev/null &&
+		python3 -c 'import select, socket, struct, sys, threading, time'
+}
+
 programs_setup()
 {
 	local ns

@@ -274,24 +274,13 @@ vm_console_tail()
 	cat "$1/console.log" 2>/dev/null | tr -d '\r\033' | tail -n 200 | sed 's/^/# /'
 }
 
-# uml_mend TREE: what the kernel source needs before User Mode Linux is of use here.
-# Its room for a task's FP registers, 2,696 bytes, ends before AMX's tiles (11,008):
-# with those the first return to user space panics. And its disk is read by a
-# thread of the host: time travels on while a task waits for that, as if the disk
-# took seconds or minutes; whoever submits a request carries it out instead.
+# uml_mend TREE: what the kernel source needs before User Mode Linux runs on every
+# processor. Its room for a task's FP registers, 2,696 bytes, ends before AMX's
+# tiles (11,008): there the first return to user space panics.
 uml_mend()
 {
 	sed -i 's/\(DEFINE_LONGS(HOST_FP_SIZE, \)2696)/\112288)/' "$1/arch/x86/um/user-offsets.c"
-	grep -q 'HOST_FP_SIZE, 12288)' "$1/arch/x86/um/user-offsets.c" || return
-	perl -0777 -pi -e '
-		s/(?=static int ubd_submit_request\()/static void do_io(struct io_thread_req *req, struct io_desc *desc);\n\n/
-		unless /static void do_io\(.*\);/;
-		s/\tret = os_write_file\(thread_fd, &io_req, .*?\n\treturn ret;/
-	for (ret = 0; !io_req->error && ret < segs; ret++)
-		do_io(io_req, &io_req->io_desc[ret]);
-	ubd_end_request(io_req);
-	return 0;/s' "$1/arch/um/drivers/ubd_kern.c"
-	grep -q 'do_io(io_req, ' "$1/arch/um/drivers/ubd_kern.c"
+	grep -q 'HOST_FP_SIZE, 12288)' "$1/arch/x86/um/user-offsets.c"
 }
 
 # Where the User Mode Linux of this configuration and source is built.

@@ -139,7 +139,7 @@ except ConnectionResetError:
 	return $status
 }
 
-insmod /xtcp/xtcp.ko && programs_setup || { echo "Bail out! set-up"; exit 1; }
+insmod /xtcp/xtcp.ko && programs_setup && warm nginx ab ip && warm_python || { echo "Bail out! set-up"; exit 1; }
 exec {NOTHING}<> <(:)
 ok "ab without -k: 40 requests leave 40 TIME_WAIT on nginx's host (4-100)" ab_without_keepalive
 ok "nginx keepalive_requests 10: 40 requests leave 4 TIME_WAIT (4-103)" ab_keepalive_requests
