@@ -65,8 +65,8 @@ static void pieces(void)
 }
 
 /*
- * cwnd 10 is in flight and 20 segments wait, pieces are of 5; @segs are acknowledged
- * @rtt_us later, while something has just been sent. Return: segments that go at once.
+ * cwnd 10 is in flight and 20 segments wait, pieces are of 5; @rtt_us later, when
+ * something has just been sent.
  */
 static void wait_begin(struct u *u, u64 rtt_us)
 {
@@ -80,6 +80,7 @@ static void wait_begin(struct u *u, u64 rtt_us)
 	u->t.lsnd_us = u->now;
 }
 
+/* @segs are acknowledged. Return: segments that go at once. */
 static u32 wait_gone(struct u *u, u32 segs)
 {
 	u32 nxt = u->t.s.snd_nxt;
@@ -146,8 +147,13 @@ static void waits(void)
 	u.t.write_seq -= 17 * MSS;
 	is(wait_gone(&u, 3), 3, "waits: not if nothing is left behind");
 	u_free(&u);
+}
 
-	/* the peer's window is what lets little go */
+/* The peer's window is what lets little go. */
+static void waits_window(void)
+{
+	struct u u;
+
 	wait_begin(&u, RTT);
 	u.t.cwnd = 100;
 	u.t.cwnd_limited = 0;
@@ -412,6 +418,7 @@ void test_pace(void)
 {
 	pieces();
 	waits();
+	waits_window();
 	ratios();
 	paced();
 	paced_alone();
