@@ -70,6 +70,8 @@ XTCP_PARAM(tcp_min_rtt_wlen, 300, 0, 86400, "s", "Linux",
 	   "least RTT is that of about this long; 0: the last one")
 XTCP_PARAM(tcp_delack_min_ms, 40, 0, 500, "ms", "RFC 9293 3.8.6.3",
 	   "shortest delay of an ACK that waits for company")
+XTCP_PARAM(tcp_delack_push_us, 1000, 0, 40000, "us", "RFC 9293 3.8.6.3",
+	   "delay of an ACK of pushed data that may be answered; 0: at once, or when read, as Linux")
 XTCP_PARAM(tcp_init_cwnd, 10, 1, 1000, "segments", "RFC 6928",
 	   "initial congestion window")
 XTCP_PARAM(tcp_timestamps, 1, 0, 2, "mode", "RFC 7323 3",

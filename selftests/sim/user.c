@@ -100,6 +100,14 @@ static void call_read(struct flow *f, u32 n)
 	conn_prep(f);
 	xtcp_user_read(&f->t, n, host_now(f->host), &v);
 	conn_execute(f, NULL, &v);
+	/* some come back for more at once, and sleep */
+	if (f->kind != F_CONN || n % 3 || f->t.copied_seq != f->t.s.rcv_nxt)
+		return;
+	conn_prep(f);
+	if (!xtcp_user_sleeps(&f->t))
+		return;
+	xtcp_user_read_end(&f->t, host_now(f->host), &v);
+	conn_execute(f, NULL, &v);
 }
 
 static void call_shutdown(struct flow *f, bool both)

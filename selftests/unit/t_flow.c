@@ -304,7 +304,7 @@ void test_ack_policy(void)
 
 	u_init(&u);
 	u_to(&u, XTCP_ESTABLISHED);
-	u_seg(&u, XTCP_ACK, IRS + 1, ISS + 1, 10);
+	u_seg(&u, XTCP_ACK, IRS + 1, ISS + 1, MSS);
 	is(u.n_out, 1, "a fresh connection acknowledges at once");
 	/* request and response: ping-pong, ACKs wait for data */
 	for (i = 0; i < 40; i++) {

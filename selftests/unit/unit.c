@@ -380,7 +380,7 @@ int main(int argc, char **argv)
 		{ "icmp", test_icmp }, { "wheel", test_wheel },
 		{ "cookie", test_cookie },
 		{ "cc", test_cc }, { "ecn", test_ecn }, { "mtup", test_mtup },
-		{ "pace", test_pace },
+		{ "pace", test_pace }, { "delack", test_delack },
 		{ "pair", test_pair },
 		/* last: they look at what the others did */
 		{ "edges", test_edges }, { "drops", test_drops },

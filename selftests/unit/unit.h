@@ -103,6 +103,7 @@ void test_cc(void);
 void test_ecn(void);
 void test_mtup(void);
 void test_pace(void);
+void test_delack(void);
 void test_pair(void);
 
 #endif /* XTCP_UNIT_H */

@@ -188,7 +188,7 @@ static bool check_seq(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	}
 	/* our ACKs may be getting lost */
 	if (old)
-		xtcp_ack_quick(t);
+		xtcp_ack_urgent(t);
 	if (!xtcp_rcv_wnd(&t->s) && g->len)
 		xtcp_count(v, XTCP_MIB_ZERO_WINDOW_DROP);
 	xtcp_oow_ack(t, g, now_us);

@@ -5,6 +5,15 @@
  * that answers what it receives ("pingpong") waits for its own data to carry
  * the ACK, and every second full-sized segment is acknowledged as soon as the
  * window allows the peer to send as much again.
+ *
+ * Linux acknowledges the first data of a connection when they arrive, and the end
+ * of each write when it is read, unless the user is known to answer. Often he
+ * is about to, to close, or to read what comes next, and an ACK that waited a moment
+ * would have gone with that: on a connection for one request two of ten segments
+ * are such ACKs. So the ACK of pushed data waits tcp_delack_push_us; but not
+ * where the reader has gone to sleep, who sends nothing before more has come,
+ * nor after a disturbance. If nothing came in that time, the peer may be one
+ * who waits for it (Nagle): the next 4, 16, 64 such ACKs go as Linux's do.
  */
 #include "internal.h"
 
@@ -21,6 +30,16 @@ void xtcp_ack_quick(struct xtcp_tcb *t)
 	n = clamp_t(u32, n, 2, XTCP_QUICKACKS);
 	if (n > t->quick)
 		t->quick = n;
+}
+
+/*
+ * The peer needs to hear of a loss, or that something came twice: all ACKs of
+ * this time go at once.
+ */
+void xtcp_ack_urgent(struct xtcp_tcb *t)
+{
+	xtcp_ack_quick(t);
+	t->ack_skip = max_t(u8, t->ack_skip, t->quick);
 }
 
 /* In-sequence data arrived: adapt the delay to the pace of the peer. */
@@ -83,19 +102,40 @@ static bool ack_two(const struct xtcp_tcb *t)
 	return min_t(u32, t->rcv_free, t->rcv_ssthresh) >= wnd && xtcp_window_wish(t) >= wnd;
 }
 
+/* How long the ACK waits for an answer that may never come; 0: it does not. */
+static u32 push_wait_us(const struct xtcp_tcb *t)
+{
+	if (!t->ack_pushed || t->pingpong || t->ack_skip ||
+	    t->s.rcv_nxt - t->rcv_wup > XTCP_ACK_WAIT_BYTES)
+		return 0;
+	return min_t(u32, XTCP_P(t, tcp_delack_push_us), xtcp_ato_min_us(t));
+}
+
+/* It has waited in vain. */
+void xtcp_ack_waited(struct xtcp_tcb *t)
+{
+	t->ack_waits = 0;
+	t->ack_futile = min_t(u8, t->ack_futile + 1, XTCP_ACK_FUTILE_MAX);
+	/* this one counts, too */
+	t->ack_skip = (1U << 2 * t->ack_futile) + 1;
+	t->ack_now = 1;
+}
+
 /* Something was received: acknowledge now, later, or not at all. */
 void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
 {
-	bool quick = t->quickack_user || (t->quick && !t->pingpong);
 	u64 us;
 
 	if (t->ack_now || !t->ack_sched)
 		return;
-	if (quick || t->n_oooq || ack_two(t)) {
+	if (t->quickack_user || t->n_oooq || ack_two(t)) {
 		t->ack_now = 1;
 		return;
 	}
-	us = delack_us(t);
+	us = push_wait_us(t);
+	t->ack_waits = us != 0;
+	if (!us && (!t->quick || t->pingpong))
+		us = delack_us(t);
 	if (!us) {
 		t->ack_now = 1;
 		return;
@@ -110,7 +150,7 @@ void xtcp_ack_after_read(struct xtcp_tcb *t, u32 n)
 	u32 cur = xtcp_rcv_wnd(&t->s), wnd;
 
 	if (t->ack_sched && (t->s.rcv_nxt - t->rcv_wup > t->rcv_mss ||
-			     (n && t->ack_pushed && !t->pingpong &&
+			     (n && t->ack_pushed && !t->pingpong && !t->ack_waits &&
 			      t->copied_seq == t->s.rcv_nxt))) {
 		t->ack_now = 1;
 		return;
@@ -123,9 +163,18 @@ void xtcp_ack_after_read(struct xtcp_tcb *t, u32 n)
 		t->ack_now = 1;
 }
 
-/* A segment with an ACK went out. */
+/*
+ * A segment with an ACK went out. If that ACK has waited, it did not go alone, or for more
+ * than it waited for.
+ */
 void xtcp_ack_sent(struct xtcp_tcb *t, u32 segs)
 {
+	if (t->ack_waits) {
+		t->ack_waits = 0;
+		t->ack_futile = 0;
+	} else if (t->ack_skip) {
+		t->ack_skip--;
+	}
 	t->rcv_wup = t->s.rcv_nxt;
 	t->ack_now = 0;
 	t->ack_sched = 0;

@@ -75,6 +75,7 @@ bool xtcp_ecn_echoed(struct xtcp_tcb *t, const struct xtcp_seg *g)
 static void ecn_quick(struct xtcp_tcb *t)
 {
 	t->quick = max_t(u8, t->quick, 2);
+	t->ack_skip = max_t(u8, t->ack_skip, 2);
 	t->pingpong = 0;
 	t->ato_us = xtcp_ato_min_us(t);
 }

@@ -16,6 +16,8 @@
 #define XTCP_REFUSED_US	(500 * USEC_MS)	/* after one that the queue below has refused (as Linux) */
 #define XTCP_DELACK_MAX_US (200 * USEC_MS)
 #define XTCP_QUICKACKS	16
+#define XTCP_ACK_WAIT_BYTES	4096	/* more may be all that the peer's buffer holds */
+#define XTCP_ACK_FUTILE_MAX	3	/* t->ack_futile has two bits */
 #define XTCP_PAWS_IDLE_S (24u * 86400)	/* RFC 7323 5.5 */
 #define XTCP_INF_SSTHRESH 0x7fffffffu
 
@@ -246,6 +248,8 @@ void xtcp_drs_read(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 /* delack.c */
 void xtcp_ack_data(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us);
 void xtcp_ack_quick(struct xtcp_tcb *t);
+void xtcp_ack_urgent(struct xtcp_tcb *t);
+void xtcp_ack_waited(struct xtcp_tcb *t);
 u32 xtcp_ato_min_us(const struct xtcp_tcb *t);
 void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us);
 void xtcp_ack_after_read(struct xtcp_tcb *t, u32 n);

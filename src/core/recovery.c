@@ -367,6 +367,9 @@ static void told(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u32 lost, u64 
 		xtcp_pacing_update(t);
 		return;
 	}
+	/* nothing was on its way: what comes says nothing of the path */
+	if (!c->acked && !t->n_txq)
+		return;
 	xtcp_rate_sample(t, c, &rs);
 	rs.lost = t->lost_bytes - min_t(u32, lost, t->lost_bytes);
 	rs.prior_pipe = xtcp_pipe(t) + rs.acked + rs.lost;

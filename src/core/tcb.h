@@ -317,6 +317,7 @@ struct xtcp_tcb {
 	u64 last_oow_us;		/* last ACK to a bad segment (tcp_invalid_ratelimit) */
 	u8 ack_now:1, ack_sched:1, pingpong:1, quickack_user:1;
 	u8 ack_pushed:1;		/* small, or pushed: ACK when it is read */
+	u8 ack_waits:1, ack_futile:2;	/* for an answer; how often in vain (delack.c) */
 	u8 quick;			/* ACKs still to be sent at once */
 
 	/* ---- RTT and timeouts (RFC 6298) */
@@ -378,6 +379,7 @@ struct xtcp_tcb {
 	   thin_lto:1;			/* TCP_THIN_LINEAR_TIMEOUTS */
 	u8 syn_retries;			/* TCP_SYNCNT */
 	u8 keep_cnt;
+	u8 ack_skip;			/* ACKs that do not wait for an answer; here is room */
 	u32 keep_idle_ms, keep_intvl_ms;
 	u32 user_timeout_ms;		/* TCP_USER_TIMEOUT */
 	s32 linger2_ms;			/* TCP_LINGER2: <0 RST instead of FIN_WAIT2, 0 default */
@@ -474,6 +476,7 @@ void xtcp_user_send(struct xtcp_tcb *t, u32 n, bool more, bool oob, u64 now_us,
 void xtcp_user_hold(struct xtcp_tcb *t, u32 n, u64 now_us);
 /* @n bytes were read: window update, autotuning. In one, or the end of it only if asked for. */
 bool xtcp_user_took(struct xtcp_tcb *t, u32 n);
+bool xtcp_user_sleeps(struct xtcp_tcb *t);
 void xtcp_user_read_end(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v);
 void xtcp_user_read(struct xtcp_tcb *t, u32 n, u64 now_us, struct xtcp_verdict *v);
 /* shutdown(SHUT_WR): FIN after what is queued. */

@@ -105,7 +105,7 @@ static void text_out_of_order(struct xtcp_tcb *t, const struct xtcp_seg *g,
 	/* RFC 5681 4.2: a duplicate ACK at once */
 	t->ack_now = 1;
 	t->lrcv_us = t->lrcv_us ? t->lrcv_us : 1;
-	xtcp_ack_quick(t);
+	xtcp_ack_urgent(t);
 	if (p->seq == p->end)
 		return;
 	xtcp_ecn_data(t, g);

@@ -241,7 +241,9 @@ static void delack_timeout(struct xtcp_tcb *t, struct xtcp_verdict *v)
 	}
 	if (!t->ack_sched || t->ack_now)
 		return;
-	if (!t->pingpong) {
+	if (t->ack_waits) {
+		xtcp_ack_waited(t);
+	} else if (!t->pingpong) {
 		/* the delay was too short to gather company */
 		t->ato_us = min_t(u64, (u64)t->ato_us << 1, t->rto_us);
 	} else {

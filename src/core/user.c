@@ -172,6 +172,23 @@ bool xtcp_user_took(struct xtcp_tcb *t, u32 n)
 }
 
 /**
+ * xtcp_user_sleeps - RECEIVE (3.10.3): the user has read all there is and sleeps for more
+ * @t: block
+ *
+ * Until more has come, there is no answer that could carry an ACK.
+ *
+ * Return: whether one has to go now; then xtcp_user_read_end() has to be called.
+ */
+bool xtcp_user_sleeps(struct xtcp_tcb *t)
+{
+	if (!t->ack_waits)
+		return false;
+	t->ack_waits = 0;
+	t->ack_now = 1;
+	return true;
+}
+
+/**
  * xtcp_user_read_end - what follows from it
  * @t: block; xtcp_user_took() said so
  * @now_us: now

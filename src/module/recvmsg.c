@@ -46,6 +46,21 @@ void xtcp_recv_done(struct sock *sk, u32 n)
 		xtcp_exec(sk, &v, NULL, NULL);
 }
 
+/* The reader goes to sleep until there is more. */
+static int xtcp_rx_sleep(struct sock *sk, long *timeo, struct sk_buff *tail)
+{
+	struct xtcp_sock *x = xtcp_sk(sk);
+	struct xtcp_verdict v xtcp_unset;
+
+	if (xtcp_user_sleeps(&x->tcb)) {
+		xtcp_sock_pool_fill(sk, XTCP_POOL_LEAST);
+		xtcp_sock_rcv_space(sk);
+		xtcp_user_read_end(&x->tcb, xtcp_now_us(x->xn), &v);
+		xtcp_exec(sk, &v, NULL, NULL);
+	}
+	return min(sk_wait_data(sk, timeo, tail), 0);
+}
+
 static void xtcp_rx_tell(struct xtcp_rx *rx)
 {
 	if (!(rx->flags & MSG_PEEK))
@@ -243,12 +258,12 @@ static int xtcp_rx_wait(struct xtcp_rx *rx, long *timeo, int target)
 		__sk_flush_backlog(sk);
 		return 0;
 	}
-	err = sk_wait_data(sk, timeo, skb_peek_tail(&sk->sk_receive_queue));
+	err = xtcp_rx_sleep(sk, timeo, skb_peek_tail(&sk->sk_receive_queue));
 	/* another thread may have read meanwhile, also what we peeked at */
 	if (!(rx->flags & MSG_PEEK) ||
 	    rx->seq - rx->peek_off - rx->copied - rx->urg_hole != x->tcb.copied_seq)
 		rx->seq = x->tcb.copied_seq + rx->peek_off;
-	return min(err, 0);
+	return err;
 }
 
 /* The loop of recvmsg; an error counts only if nothing was copied. */
@@ -420,7 +435,7 @@ static ssize_t xtcp_splice_locked(struct sock *sk, struct xtcp_splice *s, long t
 			ret = 0;
 			if (!skb_queue_empty(&sk->sk_receive_queue))
 				break;
-			ret = min(sk_wait_data(sk, &timeo, NULL), 0);
+			ret = xtcp_rx_sleep(sk, &timeo, NULL);
 			if (ret < 0)
 				break;
 			if (signal_pending(current)) {

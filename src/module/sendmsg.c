@@ -209,6 +209,10 @@ struct sk_buff *xtcp_tx_tail(const struct xtcp_tx *tx)
 
 	if (!skb || skb->len >= xtcp_tx_goal(tx->sk) || skb_cloned(skb))
 		return NULL;
+	/* what has been sent in part cannot go as a clone: not for much more */
+	if (msg_data_left(tx->msg) >= XTCP_SKB_GOAL / 2 &&
+	    seq_lt(XTCP_CB(skb)->seq, xtcp_sk(tx->sk)->tcb.s.snd_nxt))
+		return NULL;
 	return skb_zcopy_pure(skb) == (tx->how == XTCP_TX_ZEROCOPY) ? skb : NULL;
 }
 

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ACKs that wait for an answer to carry them (delack.c, tcp_delack_push_us). */
+#include "unit.h"
+#include "../../src/core/internal.h"
+
+#define PUSH	(XTCP_ACK | XTCP_PSH)
+
+static void begin(struct u *u)
+{
+	u_init(u);
+	u_to(u, XTCP_ESTABLISHED);
+	u_clear(u);
+}
+
+static void pushed(struct u *u, u32 len)
+{
+	u_clear(u);
+	u_seg(u, PUSH, u->t.s.rcv_nxt, u->t.s.snd_nxt, len);
+}
+
+static void sleeps(struct u *u)
+{
+	u_prep(u);
+	if (!xtcp_user_sleeps(&u->t))
+		return;
+	xtcp_user_read_end(&u->t, u->now, &u->v);
+	u_step(u);
+}
+
+/* What goes with it, goes instead of it. */
+static void carried(void)
+{
+	struct u u;
+
+	begin(&u);
+	pushed(&u, 10);
+	is(u.n_out, 0, "push: the ACK of a request waits");
+	u_read(&u, 10);
+	is(u.n_out, 0, "push: ... also when the request is read");
+	u_send(&u, 20);
+	ok(u.n_out == 1 && u.out[0].len == 20 && u.out[0].ack == IRS + 11,
+	   "push: ... for the answer");
+	u_run(&u, 50 * MS);
+	is(u.n_out, 1, "push: ... and that was it");
+	u_free(&u);
+
+	begin(&u);
+	pushed(&u, 10);
+	u_read(&u, 10);
+	u_close(&u, 0);
+	ok(u.n_out == 1 && u.out[0].flags & XTCP_FIN && u.out[0].ack == IRS + 11,
+	   "push: a FIN carries it");
+	u_free(&u);
+
+	begin(&u);
+	pushed(&u, MSS);
+	u_read(&u, MSS);
+	is(u.n_out, 0, "push: it waits for the first full segment");
+	pushed(&u, MSS);
+	u_read(&u, MSS);
+	is(u.n_out, 1, "push: ... and goes with the second (RFC 5681 4.2)");
+	is(u.t.ack_futile, 0, "push: ... which was no waste");
+	u_free(&u);
+}
+
+/* Nothing came that could have carried it. */
+static void alone(void)
+{
+	struct u u;
+	u64 t0;
+
+	begin(&u);
+	t0 = u.now;
+	pushed(&u, 10);
+	u_run(&u, 40 * MS);
+	ok(u.n_out == 1 && u.out[0].len == 0 && u.out[0].ack == IRS + 11, "push: it goes alone");
+	is(u.n_out ? u.out_us[0] - t0 : 0, MS, "push: ... after tcp_delack_push_us");
+	u_free(&u);
+
+	begin(&u);
+	pushed(&u, 10);
+	u_read(&u, 10);
+	sleeps(&u);
+	is(u.n_out, 1, "push: it goes when the reader sleeps");
+	is(u.t.ack_futile, 0, "push: ... who may answer the next time");
+	u_clear(&u);
+	sleeps(&u);
+	is(u.n_out, 0, "push: ... once");
+	u_free(&u);
+}
+
+/* How many of @n segments with 10 bytes, each read at once, were acknowledged at once. */
+static u32 at_once(struct u *u, u32 n)
+{
+	u32 i, fast = 0;
+
+	for (i = 0; i < n; i++) {
+		pushed(u, 10);
+		u_read(u, 10);
+		fast += u->n_out;
+		u_run(u, 20 * MS);
+		is(u->n_out, 1, "push: one ACK for each");
+	}
+	return fast;
+}
+
+/* A peer who waits for each ACK waits seldom. */
+static void in_vain(void)
+{
+	struct u u;
+
+	begin(&u);
+	is(at_once(&u, 1), 0, "push: the first waits in vain");
+	is(at_once(&u, 4), 4, "push: ... four do not");
+	is(at_once(&u, 1), 0, "push: ... the next");
+	is(at_once(&u, 16), 16, "push: ... sixteen do not");
+	is(at_once(&u, 1), 0, "push: ... the next");
+	is(at_once(&u, 64), 64, "push: ... sixty-four do not");
+	is(at_once(&u, 1), 0, "push: ... the next");
+	is(at_once(&u, 64), 64, "push: ... and no more than that");
+	pushed(&u, 10);
+	u_send(&u, 10);
+	is(u.t.ack_futile, 0, "push: an answer in time makes up for all of them");
+	u_free(&u);
+}
+
+/* Who must not wait. */
+static void never(void)
+{
+	struct u u;
+
+	begin(&u);
+	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, ISS + 1, MSS);
+	is(u.n_out, 1, "push: what was not pushed is acknowledged at once");
+	u_free(&u);
+
+	begin(&u);
+	u.t.rcv_mss = 9000;
+	pushed(&u, XTCP_ACK_WAIT_BYTES);
+	is(u.n_out, 0, "push: so many bytes wait");
+	u_free(&u);
+	begin(&u);
+	u.t.rcv_mss = 9000;
+	pushed(&u, XTCP_ACK_WAIT_BYTES + 1);
+	is(u.n_out, 1, "push: ... and no more");
+	u_free(&u);
+
+	begin(&u);
+	u.p.tcp_delack_push_us = 0;
+	pushed(&u, 10);
+	is(u.n_out, 1, "push: tcp_delack_push_us 0: at once");
+	u_free(&u);
+
+	begin(&u);
+	u.p.tcp_delack_min_ms = 0;
+	pushed(&u, 10);
+	is(u.n_out, 1, "push: tcp_delack_min_ms 0: at once");
+	u_free(&u);
+
+	begin(&u);
+	u.t.quickack_user = 1;
+	pushed(&u, 10);
+	is(u.n_out, 1, "push: TCP_QUICKACK: at once");
+	u_free(&u);
+}
+
+/* After a loss the peer waits for each ACK. */
+static void disturbed(void)
+{
+	struct u u;
+	u32 i, n;
+
+	begin(&u);
+	u_seg(&u, PUSH, u.t.s.rcv_nxt + 10, ISS + 1, 10);
+	is(u.n_out, 1, "push: out of order: at once");
+	pushed(&u, 10);
+	is(u.n_out, 1, "push: ... the hole is filled");
+	n = u.t.ack_skip;
+	ok(n >= 8, "push: ... and so are %u more", n);
+	for (i = 0; i < n; i++) {
+		pushed(&u, 10);
+		is(u.n_out, 1, "push: ... like this one");
+	}
+	pushed(&u, 10);
+	is(u.n_out, 0, "push: ... then they wait again");
+	u_free(&u);
+
+	begin(&u);
+	pushed(&u, 10);
+	u_send(&u, 10);
+	u_clear(&u);
+	u_seg(&u, PUSH, IRS + 1, ISS + 11, 10);
+	is(u.n_out, 1, "push: what came twice: at once");
+	u.t.pingpong = 0;
+	pushed(&u, 10);
+	is(u.n_out, 1, "push: ... and what follows");
+	u_free(&u);
+}
+
+void test_delack(void)
+{
+	carried();
+	alone();
+	in_vain();
+	never();
+	disturbed();
+}
