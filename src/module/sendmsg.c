@@ -255,6 +255,32 @@ void xtcp_tx_queue(struct xtcp_tx *tx, struct sk_buff *skb, u32 seq, u32 overhea
 }
 
 /*
+ * The next @n bytes of the message, into @pf. Where that is one page, the kernel's copy
+ * into a page is the one that checks least: a page's end is all there is to keep to.
+ */
+static int tx_fill(struct xtcp_tx *tx, struct sk_buff *skb, const struct page_frag *pf, u32 n)
+{
+	struct iov_iter *from = &tx->msg->msg_iter;
+	struct sock *sk = tx->sk;
+	size_t done;
+
+	if (offset_in_page(pf->offset) + n > PAGE_SIZE ||
+	    unlikely(sk->sk_route_caps & NETIF_F_NOCACHE_COPY))
+		return skb_copy_to_page_nocache(sk, from, skb, pf->page, pf->offset, n);
+	done = copy_page_from_iter(pf->page, pf->offset, n, from);
+	if (unlikely(done != n)) {
+		iov_iter_revert(from, done);
+		return -EFAULT;
+	}
+	skb->len += n;
+	skb->data_len += n;
+	skb->truesize += n;
+	sk_wmem_queued_add(sk, n);
+	sk_mem_charge(sk, n);
+	return 0;
+}
+
+/*
  * Copy some bytes of the message to the end of the queue.
  * Return: bytes, -ENOBUFS: wait for memory, -EFAULT.
  */
@@ -290,7 +316,7 @@ static int xtcp_tx_copy(struct xtcp_tx *tx)
 		goto err_free;
 	if (fresh)
 		xtcp_tx_queue(tx, skb, seq, skb->truesize);
-	err = skb_copy_to_page_nocache(sk, &tx->msg->msg_iter, skb, pf->page, pf->offset, copy);
+	err = tx_fill(tx, skb, pf, copy);
 	if (err) {
 		if (fresh)
 			xtcp_send_free(sk, skb);
