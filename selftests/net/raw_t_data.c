@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Data in both directions: order, acknowledgments, Nagle, windows, urgent. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "raw_peer.h"
@@ -130,6 +132,62 @@ RAW_TEST(ack_rides_on_data, "1-8 RFC 9293 3.8.6.3", T_BOTH)
 	peer_rx(p, 500, "PA ack=11 len=20");
 	peer_tx(p, "A");
 	peer_rx_none(p, 100);
+}
+
+/* One request and its answer: no segment but those that carry something. */
+RAW_TEST(ack_rides_on_answer, "RFC 9293 3.8.6.3, tcp_delack_push_us", T_XTCP)
+{
+	sut_sysctl("tcp_delack_push_us", "20000");
+	open_passive(p, "mss=1000");
+	peer_tx(p, "PA len=10");
+	sut_read(p, 10);
+	sut_write(p, 20);
+	peer_rx(p, 500, "PA ack=11 len=20");
+	peer_tx(p, "FA");
+	sut_eof(p);
+	sut_close(p);
+	peer_rx(p, 500, "FA seq=21 ack=12");
+	peer_tx(p, "A");
+	peer_rx_none(p, 100);
+}
+
+RAW_TEST(ack_rides_on_fin, "RFC 9293 3.8.6.3, tcp_delack_push_us", T_XTCP)
+{
+	sut_sysctl("tcp_delack_push_us", "20000");
+	open_active(p, "mss=1000");
+	sut_write(p, 10);
+	peer_rx(p, 500, "PA seq=1 len=10");
+	peer_tx(p, "PA len=20");
+	sut_read(p, 20);
+	sut_close(p);
+	peer_rx(p, 500, "FA seq=11 ack=21");
+	peer_tx(p, "FA");
+	peer_rx(p, 500, "A ack=22");
+	peer_rx_none(p, 100);
+}
+
+/* A reader that sleeps for more sends nothing that could carry the ACK. */
+RAW_TEST(ack_reader_sleeps, "RFC 9293 3.8.6.3, tcp_delack_push_us", T_XTCP)
+{
+	int status;
+	u64 t0;
+	pid_t pid;
+	u8 buf[20];
+
+	sut_sysctl("tcp_delack_push_us", "40000");
+	sut_sysctl("tcp_delack_min_ms", "400");
+	open_passive(p, "mss=1000");
+	CHECK(!fcntl(p->fd, F_SETFL, fcntl(p->fd, F_GETFL) & ~O_NONBLOCK));
+	pid = fork();
+	if (!pid)
+		_exit(recv(p->fd, buf, 20, MSG_WAITALL) != 20);
+	t0 = raw_now_us();
+	peer_tx(p, "PA len=10");
+	peer_rx(p, 500, "A ack=11 len=0");
+	CHECK_RANGE((raw_now_us() - t0) / 1000, 0, 30);
+	peer_tx(p, "PA len=10");
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
 }
 
 RAW_TEST(ack_unread, "RFC 5681 4.2", T_BOTH)
