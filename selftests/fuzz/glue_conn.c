@@ -315,6 +315,12 @@ void fz_conn_read(struct fz_conn *c, u32 n)
 	c->t.copied_seq -= n;
 	xtcp_user_read(&c->t, n, c->now_us, &c->v);
 	fz_conn_execute(c, NULL);
+	/* who wanted more sleeps now */
+	if (c->over || c->in_tw || n % 2 || !xtcp_user_sleeps(&c->t))
+		return;
+	fz_conn_prep(c);
+	xtcp_user_read_end(&c->t, c->now_us, &c->v);
+	fz_conn_execute(c, NULL);
 }
 
 static void tw_marks(const struct fz_conn *c, struct fz_marks *m)

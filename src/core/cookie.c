@@ -251,7 +251,7 @@ void xtcp_cookie_rq(struct xtcp_rq *rq, const struct xtcp_params *p, const struc
 
 /**
  * xtcp_cookie_mark - what identifies a handshake, whichever cookie completed it
- * @k: a secret of this host
+ * @k: a secret of this host; xtcp_ts_off(), for which there are no ports, may have the same
  * @id: whose it is
  * @isn: the client's ISN
  *
@@ -259,7 +259,8 @@ void xtcp_cookie_rq(struct xtcp_rq *rq, const struct xtcp_params *p, const struc
  */
 u64 xtcp_cookie_mark(const siphash_key_t *k, const struct xtcp_cookie_id *id, u32 isn)
 {
-	return cookie_hash(k, id, isn, 0, 0xff, 0xffff);
+	return xtcp_tuple_hash(k, id->laddr, id->faddr, id->alen,
+			       (u64)isn << 32 | (u32)id->lport << 16 | id->fport);
 }
 
 static int hex_digit(char c)

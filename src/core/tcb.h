@@ -569,6 +569,8 @@ struct xtcp_key { siphash_key_t isn, ts; };
 /* Addresses: 4 or 16 bytes each; ports in network order. 64 ns clock. */
 u32 xtcp_isn(const struct xtcp_key *k, const void *laddr, const void *raddr,
 	     unsigned int alen, u16 lport, u16 rport, u64 now_ns);
+u64 xtcp_tuple_hash(const siphash_key_t *k, const void *laddr, const void *raddr,
+		    unsigned int alen, u64 x);
 u32 xtcp_ts_off(const struct xtcp_key *k, const void *laddr, const void *raddr,
 		unsigned int alen);
 

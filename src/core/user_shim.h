@@ -197,4 +197,11 @@ static inline u64 siphash(const void *data, size_t len, const siphash_key_t *k)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static inline u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *k)
+{
+	u64 in[2] = { a, b };
+
+	return siphash(in, sizeof(in), k);
+}
+
 #endif /* XTCP_CORE_USER_SHIM_H */

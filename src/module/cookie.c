@@ -284,7 +284,7 @@ enum xtcp_drop xtcp_cookie_ack(struct sock *listener, struct sk_buff *skb,
 	rcu_read_lock();
 	act = xtcp_cookie_check(rcu_dereference(xn->cookies->keys), &id, g, wscale, real_s, &syn);
 	rcu_read_unlock();
-	mark = xtcp_cookie_mark(&xn->key.isn, &id, g->seq - 1);
+	mark = xtcp_cookie_mark(&xn->key.ts, &id, g->seq - 1);
 	if (act == XTCP_COOKIE_OK &&
 	    cookie_used(xn->cookies, mark, xtcp_cookie_tick(real_s), false)) {
 		/* just now, maybe, and the segment on another CPU: then it is the connection's */
