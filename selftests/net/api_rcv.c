@@ -451,14 +451,15 @@ DIFF(backlog)
 #define ADDED_SIZE	300
 #define ADDED_BACK	3	/* so many wait in the backlog */
 
-/* Wait until the peer has acknowledged everything. */
+/* Wait until the peer has acknowledged everything; how long that takes is not compared. */
 static void await_acked(struct run *t, int fd)
 {
 	int i, left = 1;
 
 	for (i = 0; i < TRIES && left; i++) {
 		poll(NULL, 0, 1);
-		OK(t, ioctl(fd, TIOCOUTQ, &left));
+		if (ioctl(fd, TIOCOUTQ, &left))
+			break;
 	}
 	IS(t, left, 0);
 }
