@@ -125,6 +125,14 @@ static void in_vain(void)
 	u_free(&u);
 }
 
+/* @u is not one who waits. */
+static void must_not(struct u *u, const char *why)
+{
+	pushed(u, 10);
+	is(u->n_out, 1, "push: %s: at once", why);
+	u_free(u);
+}
+
 /* Who must not wait. */
 static void never(void)
 {
@@ -148,21 +156,15 @@ static void never(void)
 
 	begin(&u);
 	u.p.tcp_delack_push_us = 0;
-	pushed(&u, 10);
-	is(u.n_out, 1, "push: tcp_delack_push_us 0: at once");
-	u_free(&u);
+	must_not(&u, "tcp_delack_push_us 0");
 
 	begin(&u);
 	u.p.tcp_delack_min_ms = 0;
-	pushed(&u, 10);
-	is(u.n_out, 1, "push: tcp_delack_min_ms 0: at once");
-	u_free(&u);
+	must_not(&u, "tcp_delack_min_ms 0");
 
 	begin(&u);
 	u.t.quickack_user = 1;
-	pushed(&u, 10);
-	is(u.n_out, 1, "push: TCP_QUICKACK: at once");
-	u_free(&u);
+	must_not(&u, "TCP_QUICKACK");
 }
 
 /* After a loss the peer waits for each ACK. */

@@ -114,9 +114,7 @@ static u32 frags_take(struct sk_buff *to, const struct sk_buff *from, u32 off, u
 	}
 	skb_shinfo(to)->flags |= si->flags & SKBFL_SHARED_FRAG;
 	to->pfmemalloc |= from->pfmemalloc;
-	to->len += taken;
-	to->data_len += taken;
-	to->truesize += taken;
+	skb_len_add(to, taken);
 	return taken;
 }
 

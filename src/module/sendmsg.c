@@ -272,9 +272,7 @@ static int tx_fill(struct xtcp_tx *tx, struct sk_buff *skb, const struct page_fr
 		iov_iter_revert(from, done);
 		return -EFAULT;
 	}
-	skb->len += n;
-	skb->data_len += n;
-	skb->truesize += n;
+	skb_len_add(skb, n);
 	sk_wmem_queued_add(sk, n);
 	sk_mem_charge(sk, n);
 	return 0;
