@@ -153,6 +153,13 @@ RAW_TEST(paws_old_segment, "4-32 4-96 RFC 7323 5.3", T_BOTH)
 	bad_tx(p, "Paws", "PA seq=11 len=10");
 	peer_rx(p, 500, "A seq=1 ack=11 len=0");
 	CHECK_EQ(sut_mib("PAWSEstab"), paws + 1);
+	if (raw.xtcp) {
+		/* a bare ACK that data have overtaken is not worth an answer */
+		paws = sut_mib("PAWSOldAck");
+		bad_tx(p, "Paws", "A seq=1");
+		peer_rx_none(p, 30);
+		CHECK_EQ(sut_mib("PAWSOldAck"), paws + 1);
+	}
 	/* a RST is not subject to PAWS (RFC 7323 5.2) */
 	peer_tx(p, "R seq=11");
 	CHECK_EQ(sut_state(p), ST_NONE);

@@ -182,6 +182,13 @@ static void paws(void)
 	is(u.v.drop, D(PAWS), "data with an older timestamp: dropped (RFC 7323 5.3 R1)");
 	is(u_answer(&u), 'A', "... and answered with an ACK");
 	u_clear(&u);
+	u.now += SEC;
+	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt - 1, u.t.s.snd_nxt, 0);
+	is(u.v.drop, D(PAWS), "a bare ACK that was overtaken: dropped");
+	is(u_answer(&u), 0, "... without an answer");
+	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, u.t.s.snd_nxt, 0);
+	is(u_answer(&u), 'A', "a bare ACK with nothing behind it is answered");
+	u_clear(&u);
 	u.peer_tsval = 5;
 	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, u.t.s.snd_nxt, 10);
 	is(u.v.drop, 0, "a timestamp past the wrap is newer");

@@ -18,6 +18,10 @@ static const struct tw_row tw_rows[] = {
 	{ "FIN again: ACK, 2MSL restarts (SEEDS D-5)", XTCP_FIN | XTCP_ACK, -1, 0, 0,
 	  XTCP_TW_RESTART, 0, 'A' },
 	{ "bare ACK: nothing", XTCP_ACK, 0, 0, 0, XTCP_TW_DROP, D(TW_OLD), 0 },
+	{ "late bare ACK: nothing", XTCP_ACK, -1, 0, 0, XTCP_TW_DROP, D(TW_OLD), 0 },
+	{ "late bare ACK of what was never sent: ACK", XTCP_ACK, -1, 1, 0,
+	  XTCP_TW_DROP, D(TW_OLD), 'A' },
+	{ "bare ACK from ahead: ACK", XTCP_ACK, 1, 0, 0, XTCP_TW_DROP, D(TW_OLD), 'A' },
 	{ "old data: ACK", XTCP_ACK, -10, 0, 5, XTCP_TW_DROP, D(TW_OLD), 'A' },
 	{ "exact RST kills (SEEDS X-2)", XTCP_RST, 0, 0, 0, XTCP_TW_KILL, 0, 0 },
 	{ "RST elsewhere does not (SEEDS X-2)", XTCP_RST, 100, 0, 0, XTCP_TW_DROP, D(TW_RST), 0 },
@@ -111,6 +115,18 @@ static void tw_timestamps(void)
 	is(xtcp_tw_segment(&w, tw_env(&u), &g, &v), XTCP_TW_DROP,
 	   "TIME-WAIT: old duplicate data stays outside (SEEDS 4-96)");
 	is(v.drop, D(PAWS), "TIME-WAIT: ... recognised by its timestamp");
+	ok(v.flags & XTCP_V_REPLY, "TIME-WAIT: ... and answered");
+	g = u_mk(&u, XTCP_ACK, w.rcv_nxt - 1, w.snd_nxt, 0);
+	u.now += SEC;
+	xtcp_tw_segment(&w, tw_env(&u), &g, &v);
+	ok(v.drop == D(PAWS) && !(v.flags & XTCP_V_REPLY),
+	   "TIME-WAIT: a bare ACK overtaken by the FIN is not");
+	w.fin_wait2 = 1;
+	xtcp_tw_segment(&w, tw_env(&u), &g, &v);
+	ok(v.drop == D(PAWS) && !(v.flags & XTCP_V_REPLY), "FIN_WAIT2: nor here");
+	g.len = 1;
+	xtcp_tw_segment(&w, tw_env(&u), &g, &v);
+	ok(v.drop == D(PAWS) && v.flags & XTCP_V_REPLY, "FIN_WAIT2: old data are");
 	u_free(&u);
 }
 

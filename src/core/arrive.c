@@ -125,6 +125,10 @@ static bool check_paws(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		return false;
 	}
 	xtcp_drop_seg(v, XTCP_DROP_PAWS);
+	if (xtcp_ack_late(&t->s, g)) {
+		xtcp_count(v, XTCP_MIB_PAWS_OLD_ACK);
+		return false;
+	}
 	xtcp_count(v, XTCP_MIB_PAWS_ESTAB);
 	xtcp_oow_ack(t, g, now_us);
 	return false;

@@ -278,6 +278,7 @@ void xtcp_oow_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us);
 bool xtcp_oow_limited(u64 *last_us, const struct xtcp_params *p, const struct xtcp_seg *g,
 		      u64 now_us);
 bool xtcp_paws_bad(const struct xtcp_seqspace *s, const struct xtcp_seg *g, u64 now_us);
+bool xtcp_ack_late(const struct xtcp_seqspace *s, const struct xtcp_seg *g);
 void xtcp_ts_update(struct xtcp_seqspace *s, const struct xtcp_seg *g, u32 last_ack, u64 now_us);
 void xtcp_reply_ack(const struct xtcp_seqspace *s, bool ts_ok, u32 ts_off, u8 wscale, u64 now_us,
 		    struct xtcp_reply *r);

@@ -151,6 +151,18 @@ bool xtcp_paws_bad(const struct xtcp_seqspace *s, const struct xtcp_seg *g, u64 
 	return xtcp_paws_s(now_us) - s->ts_recent_s < XTCP_PAWS_IDLE_S;
 }
 
+/*
+ * A bare ACK that newer segments have overtaken, as where several queues lead to the
+ * peer. It asks for nothing: an answer would only tell the peer what it knows, or reach
+ * one that has closed since, whose RST then looks like an abort to those between.
+ */
+bool xtcp_ack_late(const struct xtcp_seqspace *s, const struct xtcp_seg *g)
+{
+	return !g->len && !(g->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) &&
+	       (g->flags & XTCP_ACK) && seq_lt(g->seq, s->rcv_nxt) &&
+	       seq_leq(g->ack, s->snd_nxt);
+}
+
 /* RFC 7323 4.3 (2): SEG.SEQ <= Last.ACK.sent, and TSval not older. */
 void xtcp_ts_update(struct xtcp_seqspace *s, const struct xtcp_seg *g, u32 last_ack, u64 now_us)
 {

@@ -119,6 +119,22 @@ static enum xtcp_tw_act tw_bad(const struct xtcp_twc *w, struct xtcp_tw_env *e,
 	return XTCP_TW_DROP;
 }
 
+/* RFC 7323 5.3 R1 */
+static enum xtcp_tw_act tw_paws(const struct xtcp_twc *w, struct xtcp_tw_env *e,
+				const struct xtcp_seg *g, enum xtcp_mib mib,
+				struct xtcp_verdict *v)
+{
+	struct xtcp_seqspace s = tw_space(w, e->now_us);
+
+	if (xtcp_ack_late(&s, g)) {
+		xtcp_count(v, XTCP_MIB_PAWS_OLD_ACK);
+		v->drop = XTCP_DROP_PAWS;
+		return XTCP_TW_DROP;
+	}
+	xtcp_count(v, mib);
+	return tw_bad(w, e, g, XTCP_DROP_PAWS, v);
+}
+
 /* RFC 5961 3.2, 4.2, 5.2; data does not exempt here, see xtcp_reply_challenge() */
 static enum xtcp_tw_act tw_challenge(const struct xtcp_twc *w, struct xtcp_tw_env *e,
 				     const struct xtcp_seg *g, enum xtcp_drop why,
@@ -168,10 +184,8 @@ static enum xtcp_tw_act fw2_text(struct xtcp_twc *w, struct xtcp_tw_env *e,
 static enum xtcp_tw_act fw2_segment(struct xtcp_twc *w, struct xtcp_tw_env *e,
 				    const struct xtcp_seg *g, bool paws, struct xtcp_verdict *v)
 {
-	if (paws) {
-		xtcp_count(v, XTCP_MIB_PAWS_ESTAB);
-		return tw_bad(w, e, g, XTCP_DROP_PAWS, v);
-	}
+	if (paws)
+		return tw_paws(w, e, g, XTCP_MIB_PAWS_ESTAB, v);
 	if (g->flags & XTCP_RST) {
 		if (g->seq == w->rcv_nxt)
 			return XTCP_TW_KILL;
@@ -215,8 +229,9 @@ static enum xtcp_tw_act tw_rst(const struct xtcp_twc *w, const struct xtcp_tw_en
  * @g: segment
  * @v: verdict, zeroed first
  *
- * In TIME_WAIT only the peer's FIN restarts 2MSL; a bare ACK does nothing;
- * everything else is answered with an ACK, rate-limited.
+ * In TIME_WAIT only the peer's FIN restarts 2MSL; a bare ACK does nothing,
+ * at RCV.NXT or, come late, before; everything else is answered with an ACK,
+ * rate-limited.
  *
  * Return: what to do.
  */
@@ -232,17 +247,16 @@ enum xtcp_tw_act xtcp_tw_segment(struct xtcp_twc *w, struct xtcp_tw_env *e,
 		return fw2_segment(w, e, g, paws, v);
 	if (g->flags & XTCP_RST)
 		return tw_rst(w, e, g, v);
-	if (paws) {
-		xtcp_count(v, XTCP_MIB_PAWS_TIMEWAIT);
-		return tw_bad(w, e, g, XTCP_DROP_PAWS, v);
-	}
+	if (paws)
+		return tw_paws(w, e, g, XTCP_MIB_PAWS_TIMEWAIT, v);
 	if (e->listener && tw_syn_ok(w, g)) {
 		/* SEEDS X-3; 65537 clears any window without scaling */
 		e->iss = w->snd_nxt + 65537;
 		return XTCP_TW_REOPEN;
 	}
 	/* the bare ACK of our last one, as keepalives in flight look */
-	if (g->seq == end && g->seq == w->rcv_nxt && (g->flags & XTCP_ACK)) {
+	if ((g->seq == end && g->seq == w->rcv_nxt && (g->flags & XTCP_ACK)) ||
+	    xtcp_ack_late(&s, g)) {
 		v->drop = XTCP_DROP_TW_OLD;
 		return XTCP_TW_DROP;
 	}
