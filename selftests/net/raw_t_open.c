@@ -120,6 +120,46 @@ RAW_TEST(open_window_in_syn_is_not_scaled, "RFC 7323 2.2", T_BOTH)
 	peer_rx_none(p, 100);
 }
 
+/* A client that says it will write at once need not send the third segment alone. */
+static void speaks_first(struct peer *p, int optname, int val)
+{
+	p->fd = sut_socket();
+	sut_opt(p->fd, IPPROTO_TCP, optname, val);
+	sut_connect(p);
+	peer_rx(p, 500, "S");
+	peer_tx(p, "SA ack=1 mss=1460");
+	CHECK_EQ(sut_connect_errno(p, 500), 0);
+	CHECK_EQ(sut_state(p), ST_ESTABLISHED);
+}
+
+RAW_TEST(third_ack_rides_on_data, "RFC 9293 3.5, TCP_QUICKACK", T_BOTH)
+{
+	speaks_first(p, TCP_QUICKACK, 0);
+	peer_rx_none(p, 15);
+	sut_write(p, 10);
+	peer_rx(p, 500, "PA seq=1 ack=1 len=10");
+	peer_tx(p, "PA ack=11 len=10");
+	peer_rx(p, 500, "A ack=11");
+}
+
+RAW_TEST(third_ack_defer_accept, "RFC 9293 3.5, TCP_DEFER_ACCEPT", T_BOTH)
+{
+	speaks_first(p, TCP_DEFER_ACCEPT, 10);
+	peer_rx_none(p, 15);
+	sut_write(p, 10);
+	peer_rx(p, 500, "PA seq=1 ack=1 len=10");
+}
+
+RAW_TEST(third_ack_waits_in_vain, "RFC 9293 3.5, TCP_QUICKACK", T_BOTH)
+{
+	u64 t0 = raw_now_us();
+	struct segment *ack;
+
+	speaks_first(p, TCP_QUICKACK, 0);
+	ack = peer_rx(p, 500, "A seq=1 ack=1 len=0");
+	CHECK_MS((ack->at_us - t0) / 1000, 30, 220);
+}
+
 RAW_TEST(synsent_wrong_ack, "2-1 2-4 4-23", T_BOTH)
 {
 	sut_connect(p);

@@ -200,8 +200,67 @@ static void disturbed(void)
 	u_free(&u);
 }
 
+/* A client whose user has said that he speaks first. */
+static void third(struct u *u, bool pingpong)
+{
+	u_init(u);
+	u->t.pingpong = pingpong;
+	u_open(u);
+	u_clear(u);
+	u_seg(u, XTCP_SYN | XTCP_ACK, IRS, ISS + 1, 0);
+	is(u->t.state, XTCP_ESTABLISHED, "third segment: established");
+}
+
+static void third_segment(void)
+{
+	struct u u;
+
+	third(&u, false);
+	is(u.n_out, 1, "third segment: at once");
+	u_free(&u);
+
+	third(&u, true);
+	is(u.n_out, 0, "third segment: the user will write: it waits");
+	u_send(&u, 10);
+	ok(u.n_out == 1 && u.out[0].len == 10 && u.out[0].ack == IRS + 1,
+	   "third segment: ... for his data");
+	u_clear(&u);
+	u_run(&u, 300 * MS);
+	ok(!u.n_out || u.out[0].len, "third segment: ... and that was it");
+	u_free(&u);
+
+	third(&u, true);
+	u_run(&u, 199 * MS);
+	is(u.n_out, 0, "third segment: he does not: it waits");
+	u_run(&u, MS);
+	ok(u.n_out == 1 && !u.out[0].len && u.out[0].ack == IRS + 1,
+	   "third segment: ... 200 ms");
+	pushed(&u, 10);
+	is(u.n_out, 1, "third segment: ... and what follows does not");
+	u_free(&u);
+
+	third(&u, true);
+	sleeps(&u);
+	is(u.n_out, 1, "third segment: he reads instead: at once");
+	u_free(&u);
+
+	third(&u, true);
+	u_close(&u, 0);
+	ok(u.n_out == 1 && u.out[0].flags & XTCP_FIN && u.out[0].ack == IRS + 1,
+	   "third segment: a FIN carries it");
+	u_free(&u);
+
+	third(&u, true);
+	pushed(&u, 10);
+	is(u.n_out, 0, "third segment: with the ACK of a request");
+	u_run(&u, 5 * MS);
+	is(u.n_out, 1, "third segment: ... which waits no longer for that");
+	u_free(&u);
+}
+
 void test_delack(void)
 {
+	third_segment();
 	carried();
 	alone();
 	in_vain();

@@ -49,7 +49,7 @@ static void syn_sent_rest(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_
 {
 	struct xtcp_seg rest = *g;
 
-	t->ack_now = 1;
+	xtcp_ack_synack(t, now_us);
 	rest.flags &= ~XTCP_SYN;
 	rest.seq++;
 	if (rest.urg)

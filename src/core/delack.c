@@ -121,6 +121,24 @@ void xtcp_ack_waited(struct xtcp_tcb *t)
 	t->ack_now = 1;
 }
 
+/*
+ * The SYN-ACK. Its ACK goes at once, for the peer's accept() waits for it, unless the
+ * user has said before connect() that his data follow (TCP_QUICKACK 0, TCP_DEFER_ACCEPT;
+ * both arrive as pingpong): then it goes with those, as on Linux, or when he goes to
+ * sleep as a reader.
+ */
+void xtcp_ack_synack(struct xtcp_tcb *t, u64 now_us)
+{
+	if (!t->pingpong) {
+		t->ack_now = 1;
+		return;
+	}
+	t->pingpong = 0;
+	t->ack_sched = 1;
+	t->ack_waits = 1;
+	t->deadline_us[XTCP_T_DELACK] = now_us + XTCP_DELACK_MAX_US;
+}
+
 /* Something was received: acknowledge now, later, or not at all. */
 void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
 {
@@ -132,6 +150,9 @@ void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
 		t->ack_now = 1;
 		return;
 	}
+	/* nothing but a SYN-ACK: xtcp_ack_synack() has said when */
+	if (t->s.rcv_nxt == t->rcv_wup)
+		return;
 	us = push_wait_us(t);
 	t->ack_waits = us != 0;
 	if (!us && (!t->quick || t->pingpong))

@@ -250,6 +250,7 @@ void xtcp_ack_data(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us);
 void xtcp_ack_quick(struct xtcp_tcb *t);
 void xtcp_ack_urgent(struct xtcp_tcb *t);
 void xtcp_ack_waited(struct xtcp_tcb *t);
+void xtcp_ack_synack(struct xtcp_tcb *t, u64 now_us);
 u32 xtcp_ato_min_us(const struct xtcp_tcb *t);
 void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us);
 void xtcp_ack_after_read(struct xtcp_tcb *t, u32 n);

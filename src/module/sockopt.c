@@ -54,7 +54,7 @@ static void xtcp_set_cork(struct sock *sk, int val)
 		xtcp_push(sk);
 }
 
-/* Odd: quick for good; even and not 0: once; 0: delay. */
+/* Odd: quick for good; even and not 0: once; 0: delay, also of the SYN-ACK's ACK. */
 static void xtcp_set_quickack(struct sock *sk, int val)
 {
 	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
