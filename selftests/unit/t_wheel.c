@@ -133,5 +133,10 @@ void test_wheel(void)
 	is(lost, 0, "wheel: none lost, the count is right");
 	is(ghosts, 0, "wheel: none came up after its removal");
 	is(over, 0, "wheel: never more work than the budget");
+	wheel_init(&t->w, 0);
+	is(wheel_next_us(&t->w), 0, "wheel: nothing filed, nothing to come");
+	wheel_entry_init(&t->it[0].e);
+	wheel_add(&t->w, &t->it[0].e, 0);
+	ok(wheel_next_us(&t->w), "wheel: what is due in the first tick of all comes");
 	free(t);
 }

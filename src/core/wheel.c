@@ -130,5 +130,6 @@ u64 wheel_next_us(const struct wheel *w)
 			break;
 		}
 	}
-	return (w->tick + i) * WHEEL_TICK_US;
+	/* tick 0 is a time, too */
+	return (w->tick + i) * WHEEL_TICK_US ?: 1;
 }
