@@ -72,6 +72,8 @@ XTCP_PARAM(tcp_delack_min_ms, 40, 0, 500, "ms", "RFC 9293 3.8.6.3",
 	   "shortest delay of an ACK that waits for company")
 XTCP_PARAM(tcp_delack_push_us, 1000, 0, 40000, "us", "RFC 9293 3.8.6.3",
 	   "delay of the ACK of pushed data, which an answer may carry; 0: none, as Linux")
+XTCP_PARAM(tcp_delack_synack_us, 0, 0, 200000, "us", "RFC 9293 3.8.6.3",
+	   "delay of the ACK of a SYN-ACK, which a request may carry; 0: none, as Linux")
 XTCP_PARAM(tcp_init_cwnd, 10, 1, 1000, "segments", "RFC 6928",
 	   "initial congestion window")
 XTCP_PARAM(tcp_timestamps, 1, 0, 2, "mode", "RFC 7323 3",

@@ -222,6 +222,28 @@ RAW_TEST(knob_delack_push, "RFC 9293 3.8.6.3", T_XTCP)
 	peer_rx(&q, 20, "A ack=11 len=0");
 }
 
+/* How long the third segment waits for the request that could carry it. */
+RAW_TEST(knob_delack_synack, "RFC 9293 3.8.6.3", T_XTCP)
+{
+	struct peer q;
+	u64 t0;
+
+	peer_init(&q);
+	sut_sysctl("tcp_delack_synack_us", "100000");
+	sut_connect(p);
+	peer_rx(p, 500, "S");
+	t0 = raw_now_us();
+	peer_tx(p, "SA ack=1 mss=1000");
+	peer_rx(p, 500, "A seq=1 ack=1 len=0");
+	CHECK_MS((p->last->at_us - t0) / 1000, 80, 200);
+	sut_connect(&q);
+	peer_rx(&q, 500, "S");
+	peer_tx(&q, "SA ack=1 mss=1000");
+	CHECK_EQ(sut_connect_errno(&q, 500), 0);
+	sut_write(&q, 10);
+	peer_rx(&q, 500, "PA seq=1 ack=1 len=10");
+}
+
 RAW_TEST(knob_init_cwnd, "RFC 6928", T_XTCP)
 {
 	sut_sysctl("tcp_init_cwnd", "3");

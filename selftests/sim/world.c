@@ -131,6 +131,7 @@ static void pick_params(struct sim *s, struct xtcp_params *p)
 	p->tcp_invalid_ratelimit = rnd_below(r, 4) ? 500 : rnd_below(r, 2000);
 	p->tcp_delack_min_ms = rnd_below(r, 4) ? 40 : rnd_below(r, 500);
 	p->tcp_delack_push_us = rnd_below(r, 3) ? 1000 : rnd_below(r, 40001);
+	p->tcp_delack_synack_us = p->tcp_delack_push_us % 3 ? 0 : p->tcp_delack_push_us;
 	/* clients that retry in step share a backlog of one: each gets its turn in the end */
 	p->tcp_syn_retries = rnd_below(r, 2) && !s->calm ? 5 : 12;
 	p->tcp_synack_retries = rnd_below(r, 2) ? 5 : 12;

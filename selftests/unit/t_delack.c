@@ -201,10 +201,11 @@ static void disturbed(void)
 }
 
 /* A client whose user has said that he speaks first. */
-static void third(struct u *u, bool pingpong)
+static void third(struct u *u, bool pingpong, int us)
 {
 	u_init(u);
 	u->t.pingpong = pingpong;
+	u->p.tcp_delack_synack_us = us;
 	u_open(u);
 	u_clear(u);
 	u_seg(u, XTCP_SYN | XTCP_ACK, IRS, ISS + 1, 0);
@@ -215,11 +216,11 @@ static void third_segment(void)
 {
 	struct u u;
 
-	third(&u, false);
+	third(&u, false, 0);
 	is(u.n_out, 1, "third segment: at once");
 	u_free(&u);
 
-	third(&u, true);
+	third(&u, true, 0);
 	is(u.n_out, 0, "third segment: the user will write: it waits");
 	u_send(&u, 10);
 	ok(u.n_out == 1 && u.out[0].len == 10 && u.out[0].ack == IRS + 1,
@@ -229,7 +230,7 @@ static void third_segment(void)
 	ok(!u.n_out || u.out[0].len, "third segment: ... and that was it");
 	u_free(&u);
 
-	third(&u, true);
+	third(&u, true, 0);
 	u_run(&u, 199 * MS);
 	is(u.n_out, 0, "third segment: he does not: it waits");
 	u_run(&u, MS);
@@ -239,18 +240,24 @@ static void third_segment(void)
 	is(u.n_out, 1, "third segment: ... and what follows does not");
 	u_free(&u);
 
-	third(&u, true);
+	third(&u, false, 5000);
+	is(u.n_out, 0, "third segment: tcp_delack_synack_us: it waits");
+	u_run(&u, 5 * MS);
+	is(u.n_out, 1, "third segment: ... as long as that");
+	u_free(&u);
+
+	third(&u, true, 0);
 	sleeps(&u);
 	is(u.n_out, 1, "third segment: he reads instead: at once");
 	u_free(&u);
 
-	third(&u, true);
+	third(&u, true, 0);
 	u_close(&u, 0);
 	ok(u.n_out == 1 && u.out[0].flags & XTCP_FIN && u.out[0].ack == IRS + 1,
 	   "third segment: a FIN carries it");
 	u_free(&u);
 
-	third(&u, true);
+	third(&u, true, 0);
 	pushed(&u, 10);
 	is(u.n_out, 0, "third segment: with the ACK of a request");
 	u_run(&u, 5 * MS);

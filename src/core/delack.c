@@ -125,18 +125,21 @@ void xtcp_ack_waited(struct xtcp_tcb *t)
  * The SYN-ACK. Its ACK goes at once, for the peer's accept() waits for it, unless the
  * user has said before connect() that his data follow (TCP_QUICKACK 0, TCP_DEFER_ACCEPT;
  * both arrive as pingpong): then it goes with those, as on Linux, or when he goes to
- * sleep as a reader.
+ * sleep as a reader. tcp_delack_synack_us is for users who do not know of that.
  */
 void xtcp_ack_synack(struct xtcp_tcb *t, u64 now_us)
 {
-	if (!t->pingpong) {
+	u32 us = t->pingpong ? XTCP_DELACK_MAX_US :
+		(u32)XTCP_P(t, tcp_delack_synack_us);
+
+	if (!us || t->quickack_user) {
 		t->ack_now = 1;
 		return;
 	}
 	t->pingpong = 0;
 	t->ack_sched = 1;
 	t->ack_waits = 1;
-	t->deadline_us[XTCP_T_DELACK] = now_us + XTCP_DELACK_MAX_US;
+	t->deadline_us[XTCP_T_DELACK] = now_us + us;
 }
 
 /* Something was received: acknowledge now, later, or not at all. */
