@@ -129,8 +129,7 @@ void xtcp_ack_waited(struct xtcp_tcb *t)
  */
 void xtcp_ack_synack(struct xtcp_tcb *t, u64 now_us)
 {
-	u32 us = t->pingpong ? XTCP_DELACK_MAX_US :
-		(u32)XTCP_P(t, tcp_delack_synack_us);
+	u32 us = t->pingpong ? XTCP_DELACK_MAX_US : (u32)XTCP_P(t, tcp_delack_synack_us);
 
 	if (!us || t->quickack_user) {
 		t->ack_now = 1;
