@@ -119,19 +119,16 @@ static enum xtcp_tw_act tw_bad(const struct xtcp_twc *w, struct xtcp_tw_env *e,
 	return XTCP_TW_DROP;
 }
 
-/* RFC 7323 5.3 R1 */
-static enum xtcp_tw_act tw_paws(const struct xtcp_twc *w, struct xtcp_tw_env *e,
-				const struct xtcp_seg *g, enum xtcp_mib mib,
-				struct xtcp_verdict *v)
+/* RFC 7323 5.3 R1, in both states */
+static enum xtcp_tw_act tw_paws(const struct xtcp_twc *w, struct xtcp_tw_env *e, bool late,
+				const struct xtcp_seg *g, struct xtcp_verdict *v)
 {
-	struct xtcp_seqspace s = tw_space(w, e->now_us);
-
-	if (xtcp_ack_late(&s, g)) {
+	if (late) {
 		xtcp_count(v, XTCP_MIB_PAWS_OLD_ACK);
 		v->drop = XTCP_DROP_PAWS;
 		return XTCP_TW_DROP;
 	}
-	xtcp_count(v, mib);
+	xtcp_count(v, w->fin_wait2 ? XTCP_MIB_PAWS_ESTAB : XTCP_MIB_PAWS_TIMEWAIT);
 	return tw_bad(w, e, g, XTCP_DROP_PAWS, v);
 }
 
@@ -180,12 +177,10 @@ static enum xtcp_tw_act fw2_text(struct xtcp_twc *w, struct xtcp_tw_env *e,
 	return XTCP_TW_FIN;
 }
 
-/* The checks of 3.10.7.4 in their order, as far as they can matter here. */
+/* The other checks of 3.10.7.4 in their order, as far as they can matter here. */
 static enum xtcp_tw_act fw2_segment(struct xtcp_twc *w, struct xtcp_tw_env *e,
-				    const struct xtcp_seg *g, bool paws, struct xtcp_verdict *v)
+				    const struct xtcp_seg *g, struct xtcp_verdict *v)
 {
-	if (paws)
-		return tw_paws(w, e, g, XTCP_MIB_PAWS_ESTAB, v);
 	if (g->flags & XTCP_RST) {
 		if (g->seq == w->rcv_nxt)
 			return XTCP_TW_KILL;
@@ -239,24 +234,23 @@ enum xtcp_tw_act xtcp_tw_segment(struct xtcp_twc *w, struct xtcp_tw_env *e,
 				 const struct xtcp_seg *g, struct xtcp_verdict *v)
 {
 	struct xtcp_seqspace s = tw_space(w, e->now_us);
-	bool paws = !(g->flags & XTCP_RST) && xtcp_paws_bad(&s, g, e->now_us);
+	bool late = xtcp_ack_late(&s, g);
 	u32 end = xtcp_seg_end(g);
 
 	xtcp_verdict_zero(v);
+	if (!(g->flags & XTCP_RST) && xtcp_paws_bad(&s, g, e->now_us))
+		return tw_paws(w, e, late, g, v);
 	if (w->fin_wait2)
-		return fw2_segment(w, e, g, paws, v);
+		return fw2_segment(w, e, g, v);
 	if (g->flags & XTCP_RST)
 		return tw_rst(w, e, g, v);
-	if (paws)
-		return tw_paws(w, e, g, XTCP_MIB_PAWS_TIMEWAIT, v);
 	if (e->listener && tw_syn_ok(w, g)) {
 		/* SEEDS X-3; 65537 clears any window without scaling */
 		e->iss = w->snd_nxt + 65537;
 		return XTCP_TW_REOPEN;
 	}
-	/* the bare ACK of our last one, as keepalives in flight look */
-	if ((g->seq == end && g->seq == w->rcv_nxt && (g->flags & XTCP_ACK)) ||
-	    xtcp_ack_late(&s, g)) {
+	/* the bare ACK of our last one, as keepalives in flight look, or one before it */
+	if (late || (g->seq == end && g->seq == w->rcv_nxt && (g->flags & XTCP_ACK))) {
 		v->drop = XTCP_DROP_TW_OLD;
 		return XTCP_TW_DROP;
 	}

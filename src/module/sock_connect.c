@@ -57,7 +57,7 @@ static int xtcp_open(struct sock *sk)
 		iss = t->iss;
 	if (READ_ONCE(x->xn->params.tcp_timestamps) == 1)
 		ts_off = xtcp_ts_off(&x->xn->key, laddr, faddr, alen);
-	/* the client's side of it: the ACK of the SYN-ACK waits for the first data */
+	/* TCP_DEFER_ACCEPT of a client: the third segment waits for his data */
 	if (x->defer_accept)
 		t->pingpong = 1;
 	xtcp_open_active(t, iss, ts_off, xtcp_now_us(x->xn), &v);
