@@ -107,6 +107,9 @@ static void seg_opts_syn(struct xtcp_opts *o, u8 how, u32 x)
 	o->sack_ok = how >> 2 & 1;
 }
 
+/* Where a block begins, from a mark on: the last is the far side of the sequence space. */
+static const u32 sack_by_700[] = { 0, 700, 1400, 2100 }, sack_by_1[] = { 0, 1, 2, 0x7fff0000 };
+
 /* Blocks between the marks of what is in flight. */
 static void seg_opts_sack(struct xtcp_opts *o, u8 how, u32 x, const struct fz_marks *m)
 {
@@ -116,7 +119,7 @@ static void seg_opts_sack(struct xtcp_opts *o, u8 how, u32 x, const struct fz_ma
 	for (i = 0; i < o->nsack; i++) {
 		u8 b = x >> 8 * i;
 
-		o->sack[i].start = m->ack[b & 7] + (b >> 6) * (b & 0x20 ? 1 : 700);
+		o->sack[i].start = m->ack[b & 7] + (b & 0x20 ? sack_by_1 : sack_by_700)[b >> 6];
 		o->sack[i].end = b & 0x20 ? m->ack[b >> 3 & 7] :
 				 o->sack[i].start + (b >> 3 & 3) * 1000 + 1;
 	}

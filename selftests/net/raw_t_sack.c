@@ -165,6 +165,8 @@ RAW_TEST(sack_nonsense, "RFC 2018 8", T_BOTH)
 		"sack=5001-90001",			/* half of it never sent */
 		"sack=2147483000-2147484000",		/* half the space away */
 		"sack=1-5000000",
+		"sack=2130706433-3221225473",		/* round the far side of it */
+		"sack=2147483633-4294967281",
 	};
 	unsigned int i, k;
 

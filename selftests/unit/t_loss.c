@@ -231,6 +231,11 @@ static void bad_sacks(void)
 		{ "above SND.NXT", 10 * MSS, 11 * MSS }, { "below SND.UNA", -2000, -1000 },
 		{ "empty", 1000, 1000 }, { "inverted", 3000, 2000 },
 		{ "half the space", 0, 0x7fffffff }, { "everything", -5, 20 * MSS },
+		/* each end on the right side of one edge, and of each other */
+		{ "round the far side", 0x7f000000, -0x40000000 },
+		{ "at the far side", 0x7ffffff0, -0x7fffffff },
+		{ "from SND.NXT round to SND.UNA", 0x7ffffff0, -0x10 },
+		{ "from within round to SND.UNA", MSS, -0x7fffffff + MSS },
 	};
 	unsigned int i;
 	struct u u;

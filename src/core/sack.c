@@ -91,6 +91,16 @@ static u32 sack_mark(struct xtcp_tcb *t, const struct xtcp_sack *b, unsigned int
 	return news;
 }
 
+/*
+ * Is @b about what is on its way, and nothing else? Each end is measured from SND.UNA:
+ * compared with one edge each, a block the other way round the sequence space would pass.
+ */
+static bool in_flight(const struct xtcp_tcb *t, const struct xtcp_sack *b)
+{
+	return seq_lt(b->start, b->end) && seq_between(b->start, t->s.snd_una, t->s.snd_nxt) &&
+	       seq_between(b->end, t->s.snd_una, t->s.snd_nxt);
+}
+
 /* RFC 2883 4: the first block lies below the ACK or within the second. */
 static bool is_dsack(const struct xtcp_seg *g)
 {
@@ -132,8 +142,7 @@ u32 xtcp_sack_arrives(struct xtcp_tcb *t, const struct xtcp_seg *g, struct xtcp_
 	for (; i < g->opt.nsack; i++) {
 		const struct xtcp_sack *b = &g->opt.sack[i];
 
-		if (!seq_lt(b->start, b->end) || seq_lt(b->start, t->s.snd_una) ||
-		    seq_gt(b->end, t->s.snd_nxt))
+		if (!in_flight(t, b))
 			continue;
 		for (k = n++; k && seq_lt(b->start, by_start[k - 1].start); k--)
 			by_start[k] = by_start[k - 1];
