@@ -52,6 +52,7 @@ static void open_active(struct fz_conn *c, u32 iss, u32 irs, u16 wnd, u8 opts, b
 
 	c->una = iss;
 	c->t.pingpong = iss & 1;
+	c->t.ack_third = iss >> 1;
 	xtcp_open_active(&c->t, iss, 77, c->now_us, &c->v);
 	fz_conn_execute(c, NULL);
 	if (c->over || opts >> 6 == 3 || c->t.s.snd_nxt == iss)

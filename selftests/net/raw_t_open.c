@@ -123,7 +123,8 @@ RAW_TEST(open_window_in_syn_is_not_scaled, "RFC 7323 2.2", T_BOTH)
 /* A client that says it will write at once need not send the third segment alone. */
 static void speaks_first(struct peer *p, int optname, int val)
 {
-	p->fd = sut_socket();
+	if (p->fd < 0)
+		p->fd = sut_socket();
 	sut_opt(p->fd, IPPROTO_TCP, optname, val);
 	sut_connect(p);
 	peer_rx(p, 500, "S");
@@ -150,6 +151,20 @@ RAW_TEST(third_ack_rides_on_data, "RFC 9293 3.5, TCP_QUICKACK", T_BOTH)
 RAW_TEST(third_ack_defer_accept, "RFC 9293 3.5, TCP_DEFER_ACCEPT", T_BOTH)
 {
 	speaks_first(p, TCP_DEFER_ACCEPT, 10);
+	third_rides(p);
+}
+
+/* ... whatever else it has said of its ACKs, of which this says nothing. */
+RAW_TEST(third_ack_defer_accept_quickack, "RFC 9293 3.5, TCP_DEFER_ACCEPT", T_BOTH)
+{
+	socklen_t len = sizeof(int);
+	int quick = -1;
+
+	p->fd = sut_socket();
+	sut_opt(p->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+	speaks_first(p, TCP_DEFER_ACCEPT, 10);
+	CHECK(!getsockopt(p->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, &len));
+	CHECK_EQ(quick, 1);
 	third_rides(p);
 }
 

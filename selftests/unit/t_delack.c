@@ -201,15 +201,20 @@ static void disturbed(void)
 }
 
 /* A client whose user has said that he speaks first. */
-static void third(struct u *u, bool pingpong, int us)
+static void third_of(struct u *u, int us)
 {
-	u_init(u);
-	u->t.pingpong = pingpong;
 	u->p.tcp_delack_synack_us = us;
 	u_open(u);
 	u_clear(u);
 	u_seg(u, XTCP_SYN | XTCP_ACK, IRS, ISS + 1, 0);
 	is(u->t.state, XTCP_ESTABLISHED, "third segment: established");
+}
+
+static void third(struct u *u, bool pingpong, int us)
+{
+	u_init(u);
+	u->t.pingpong = pingpong;
+	third_of(u, us);
 }
 
 static void third_segment(void)
@@ -255,6 +260,18 @@ static void third_segment(void)
 	u_close(&u, 0);
 	ok(u.n_out == 1 && u.out[0].flags & XTCP_FIN && u.out[0].ack == IRS + 1,
 	   "third segment: a FIN carries it");
+	u_free(&u);
+
+	u_init(&u);
+	u.t.ack_third = 1;
+	u.t.quickack_user = 1;
+	third_of(&u, 0);
+	is(u.n_out, 0, "third segment: TCP_DEFER_ACCEPT: it waits, whatever TCP_QUICKACK says");
+	u_send(&u, 10);
+	is(u.n_out, 1, "third segment: ... for data");
+	u_clear(&u);
+	u_seg(&u, PUSH, IRS + 1, ISS + 11, 10);
+	is(u.n_out, 1, "third segment: ... and no ACK after it");
 	u_free(&u);
 
 	third(&u, true, 0);

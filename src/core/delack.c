@@ -123,15 +123,16 @@ void xtcp_ack_waited(struct xtcp_tcb *t)
 
 /*
  * The SYN-ACK. Its ACK goes at once, for the peer's accept() waits for it, unless the
- * user has said before connect() that his data follow (TCP_QUICKACK 0, TCP_DEFER_ACCEPT;
- * both arrive as pingpong): then it goes with those, as on Linux, or when he goes to
+ * user has said before connect() that his data follow (TCP_DEFER_ACCEPT, ack_third, or
+ * TCP_QUICKACK 0, pingpong): then it goes with those, as on Linux, or when he goes to
  * sleep as a reader. tcp_delack_synack_us is for users who do not know of that.
  */
 void xtcp_ack_synack(struct xtcp_tcb *t, u64 now_us)
 {
-	u32 us = t->pingpong ? XTCP_DELACK_MAX_US : (u32)XTCP_P(t, tcp_delack_synack_us);
+	bool told = t->pingpong || t->ack_third;
+	u32 us = told ? XTCP_DELACK_MAX_US : (u32)XTCP_P(t, tcp_delack_synack_us);
 
-	if (!us || t->quickack_user) {
+	if (!us || (t->quickack_user && !t->ack_third)) {
 		t->ack_now = 1;
 		return;
 	}
@@ -148,13 +149,13 @@ void xtcp_ack_decide(struct xtcp_tcb *t, u64 now_us)
 
 	if (t->ack_now || !t->ack_sched)
 		return;
+	/* nothing but a SYN-ACK: xtcp_ack_synack() has said when */
+	if (t->s.rcv_nxt == t->rcv_wup && !t->n_oooq)
+		return;
 	if (t->quickack_user || t->n_oooq || ack_two(t)) {
 		t->ack_now = 1;
 		return;
 	}
-	/* nothing but a SYN-ACK: xtcp_ack_synack() has said when */
-	if (t->s.rcv_nxt == t->rcv_wup)
-		return;
 	us = push_wait_us(t);
 	t->ack_waits = us != 0;
 	if (!us && (!t->quick || t->pingpong))

@@ -318,6 +318,7 @@ struct xtcp_tcb {
 	u8 ack_now:1, ack_sched:1, pingpong:1, quickack_user:1;
 	u8 ack_pushed:1;		/* small, or pushed: ACK when it is read */
 	u8 ack_waits:1, ack_futile:2;	/* for an answer; how often in vain (delack.c) */
+	u8 ack_third:1;			/* user: the SYN-ACK's ACK goes with data */
 	u8 quick;			/* ACKs still to be sent at once */
 
 	/* ---- RTT and timeouts (RFC 6298) */

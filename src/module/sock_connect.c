@@ -58,8 +58,7 @@ static int xtcp_open(struct sock *sk)
 	if (READ_ONCE(x->xn->params.tcp_timestamps) == 1)
 		ts_off = xtcp_ts_off(&x->xn->key, laddr, faddr, alen);
 	/* TCP_DEFER_ACCEPT of a client: the third segment waits for his data */
-	if (x->defer_accept)
-		t->pingpong = 1;
+	t->ack_third = !!x->defer_accept;
 	xtcp_open_active(t, iss, ts_off, xtcp_now_us(x->xn), &v);
 	xtcp_exec(sk, &v, NULL, NULL);
 	return 0;
