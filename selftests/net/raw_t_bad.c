@@ -165,6 +165,38 @@ RAW_TEST(paws_old_segment, "4-32 4-96 RFC 7323 5.3", T_BOTH)
 	CHECK_EQ(sut_state(p), ST_NONE);
 }
 
+/* A duplicate ACK that another has overtaken still tells of a loss (Linux). */
+RAW_TEST(paws_dup_ack_overtaken, "RFC 7323 5.3, RFC 5681 2", T_BOTH)
+{
+	int i;
+
+	/* nothing else shall find the loss, or the timeout be long */
+	sut_sysctl("tcp_early_retrans", "0");
+	open_passive(p, "mss=1012 sackok ts");
+	sut_write(p, 8000);
+	for (i = 0; i < 8; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + 1000 * i);
+	/* the last of them comes first, and reports of one segment only */
+	peer_tx(p, "A ack=1 sack=1001-2001");
+	p->ts_shift -= 20;
+	peer_tx(p, "A ack=1 sack=1001-3001");
+	peer_tx(p, "A ack=1 sack=1001-5001");
+	peer_rx(p, 100, "A seq=1 len=1000");
+	p->ts_shift += 20;
+	peer_tx(p, "A ack=8001");
+	/* older than a timeout is too old */
+	sut_write(p, 5000);
+	for (i = 8; i < 13; i++)
+		peer_rx(p, 500, "A seq=%d len=1000", 1 + 1000 * i);
+	p->ts_shift -= 100000;
+	for (i = 0; i < 3; i++)
+		bad_tx(p, "Paws", "A ack=8001 sack=9001-%d", 10001 + 1000 * i);
+	peer_rx(p, 100, "A seq=13001 len=0");
+	peer_rx_none(p, 20);
+	p->ts_shift += 100000;
+	peer_tx(p, "A ack=13001");
+}
+
 RAW_TEST(checksum_bad, "X-20 4-5", T_BOTH)
 {
 	long errs = sut_mib("InCsumErrors"), in_errs = sut_mib("InErrs");

@@ -167,10 +167,24 @@ static void challenge_contents(void)
 	}
 }
 
+/* An ACK as the last one, with a timestamp 16 + @ms before TS.Recent */
+static struct xtcp_seg dup_ack(struct u *u, u32 ms)
+{
+	struct xtcp_seg g;
+
+	u->now += SEC;
+	u->peer_tsval = u->t.s.ts_recent - 16 - ms;
+	g = u_mk(u, XTCP_ACK, u->t.s.rcv_nxt, u->t.s.snd_una, 0);
+	g.wnd = u->t.snd_wnd >> u->t.snd_wscale;
+	u_rx(u, &g);
+	return g;
+}
+
 /* RFC 7323 5: old timestamps, in every state; RSTs are exempt (5.2) */
 static void paws(void)
 {
 	struct xtcp_opts o = { .mss = MSS, .has_ts = 1, .tsval = 0xfffffff0, .sack_ok = 1 };
+	struct xtcp_seg g;
 	struct u u;
 
 	u_init(&u);
@@ -186,8 +200,22 @@ static void paws(void)
 	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt - 1, u.t.s.snd_nxt, 0);
 	is(u.v.drop, D(PAWS), "a bare ACK that was overtaken: dropped");
 	is(u_answer(&u), 0, "... without an answer");
+	u.peer_tsval -= 100000;
 	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, u.t.s.snd_nxt, 0);
 	is(u_answer(&u), 'A', "a bare ACK with nothing behind it is answered");
+	u_clear(&u);
+	u.t.snd_wl1 = u.t.s.rcv_nxt;
+	u.t.ts_off = 0;
+	dup_ack(&u, 0);
+	is(u.v.drop, 0, "... not so one that says nothing new, and is a little late");
+	dup_ack(&u, u.t.rto_us / 1000 - 16);
+	is(u.v.drop, 0, "... by a timeout at most");
+	dup_ack(&u, u.t.rto_us / 1000 - 15);
+	is(u.v.drop, D(PAWS), "... and not by more");
+	g = dup_ack(&u, 0);
+	g.wnd--;
+	u_rx(&u, &g);
+	is(u.v.drop, D(PAWS), "... nor one with another window");
 	u_clear(&u);
 	u.peer_tsval = 5;
 	u_seg(&u, XTCP_ACK, u.t.s.rcv_nxt, u.t.s.snd_nxt, 10);

@@ -112,11 +112,25 @@ static void syn_sent(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 
 /* ---- 3.10.7.4: the other states */
 
+/*
+ * A duplicate ACK that others have overtaken: its timestamp is the older one, and what it
+ * says of a loss is true all the same. Not older than a timeout, as on Linux: no sequence
+ * number comes round in that time.
+ */
+static bool dup_overtaken(const struct xtcp_tcb *t, const struct xtcp_seg *g)
+{
+	return !g->len && (g->flags & (XTCP_SYN | XTCP_FIN | XTCP_ACK)) == XTCP_ACK &&
+	       t->syn_acked && g->seq == t->s.rcv_nxt && g->ack == t->s.snd_una &&
+	       (u32)g->wnd << t->snd_wscale == t->snd_wnd &&
+	       (u64)(t->s.ts_recent - g->opt.tsval) * USEC_MS <= t->rto_us;
+}
+
 /* RFC 7323 5.3 R1, before the sequence number is looked at. */
 static bool check_paws(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 		       struct xtcp_verdict *v)
 {
-	if (!t->ts_ok || (g->flags & XTCP_RST) || !xtcp_paws_bad(&t->s, g, now_us))
+	if (!t->ts_ok || (g->flags & XTCP_RST) || !xtcp_paws_bad(&t->s, g, now_us) ||
+	    dup_overtaken(t, g))
 		return true;
 	if (g->flags & XTCP_SYN) {
 		xtcp_drop_seg(v, XTCP_DROP_SYN_CHALLENGE);
