@@ -54,7 +54,7 @@ static void add(struct item *i, u64 span_us)
 		return;
 	}
 	i->due_us = m.now_us + span_us;
-	wheel_add(&m.w, &i->e, i->due_us);
+	wheel_add(&m.w, &i->e, i->due_us, m.now_us);
 	i->filed = true;
 	m.n++;
 }
@@ -132,6 +132,11 @@ static void step(struct fz_in *in)
 	u64 span_us = fz_span(in, op & 8 ? 28 : 22);
 
 	switch (op & 7) {
+	case 7:			/* nothing for more than half of 2^32 ticks */
+		if (!m.n)
+			m.now_us += 210ULL * 24 * 3600 * 1000000;
+		add(i, span_us);
+		break;
 	default:
 		add(i, span_us);
 		break;

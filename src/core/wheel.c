@@ -17,15 +17,17 @@ void wheel_init(struct wheel *w, u64 now_us)
 		INIT_LIST_HEAD(&w->slot[i]);
 }
 
-void wheel_file(struct wheel *w, struct wheel_entry *e)
+void wheel_file(struct wheel *w, struct wheel_entry *e, u64 now_us)
 {
 	unsigned int s;
 
 	/*
-	 * An idle wheel is not advanced, so its tick may be far behind; the
-	 * next advance catches up. It must not be guessed from the due tick:
-	 * what is filed next may be due earlier.
+	 * An idle wheel is not advanced, and its tick falls behind: after half a
+	 * year so far that what is due in a minute would seem to be over. It must
+	 * not be guessed from the due tick: what is filed next may be due earlier.
 	 */
+	if (!w->n && list_empty(&w->cursor))
+		w->tick = max_t(u64, w->tick, div_u64(now_us, WHEEL_TICK_US));
 	if ((s32)(e->due - (u32)w->tick) < 0)
 		e->due = (u32)w->tick;
 	s = e->due & MASK;

@@ -51,13 +51,13 @@ static inline bool wheel_early(const struct wheel_entry *e, u64 now_us)
 	return (s32)(READ_ONCE(e->due) - (u32)div_u64(now_us, WHEEL_TICK_US)) > 0;
 }
 
-/* File @e, which is not filed, to come up at e->due. */
-void wheel_file(struct wheel *w, struct wheel_entry *e);
+/* File @e, which is not filed, to come up at e->due, within 2^31 ticks of @now_us. */
+void wheel_file(struct wheel *w, struct wheel_entry *e, u64 now_us);
 /* File @e to come up not before @due_us. */
-static inline void wheel_add(struct wheel *w, struct wheel_entry *e, u64 due_us)
+static inline void wheel_add(struct wheel *w, struct wheel_entry *e, u64 due_us, u64 now_us)
 {
 	e->due = wheel_tick_at(due_us);
-	wheel_file(w, e);
+	wheel_file(w, e, now_us);
 }
 
 /* False if it was not filed. */

@@ -116,10 +116,11 @@ static void wheel_tick(struct timer_list *timer)
 void xtcp_wheel_file(struct wheel_entry *e, u32 hash)
 {
 	struct xtcp_wheel *xw = wheel_of(hash);
+	u64 now_us = xtcp_wheel_now_us();
 
 	spin_lock_bh(&xw->lock);
-	wheel_file(&xw->w, e);
-	wheel_arm(xw, xtcp_wheel_now_us());
+	wheel_file(&xw->w, e, now_us);
+	wheel_arm(xw, now_us);
 	spin_unlock_bh(&xw->lock);
 }
 
