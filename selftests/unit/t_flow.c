@@ -146,6 +146,33 @@ static void nagle(void)
 	u_free(&u);
 }
 
+/* Nothing but full segments for more than half of the sequence space. */
+static void nagle_far(void)
+{
+	struct xtcp_opts o = { .mss = MSS, .sack_ok = 1 };
+	struct u u;
+	u32 i;
+
+	u_init(&u);
+	u.t.gso_max = 50 * MSS;
+	u_open_opts(&u, &o);
+	u.t.gso_max = 50 * MSS;
+	u_send(&u, 10);
+	for (i = 0; i < 45000; i++) {
+		u_clear(&u);
+		u_send(&u, 50 * MSS);
+		while (u.t.s.snd_una != u.t.write_seq) {
+			u.now += 10 * MS;
+			u_seg(&u, XTCP_ACK, IRS + 1, u.t.s.snd_nxt, 0);
+		}
+	}
+	u_clear(&u);
+	u_send(&u, MSS);
+	u_send(&u, 10);
+	is(u.n_out, 2, "Nagle: 2 GB later the small segment of then is not in flight");
+	u_free(&u);
+}
+
 static void cork(void)
 {
 	struct u u;
@@ -257,6 +284,7 @@ static void segment_sizes(void)
 void test_nagle(void)
 {
 	nagle();
+	nagle_far();
 	cork();
 	held_back();
 	segment_sizes();

@@ -136,6 +136,28 @@ static void inconclusive(void)
 }
 
 /* The queue below drops it: as likely for its size as for congestion. */
+/* A peer with a window so small that half of it is less than tcp_min_snd_mss. */
+static void small_window(void)
+{
+	struct xtcp_seg g;
+	struct u u;
+
+	u_init(&u);
+	u.p.tcp_mtu_probing = 2;
+	u.p.tcp_base_mss = 512;
+	u.p.tcp_min_snd_mss = 1400;
+	u.t.mss_cap = 1460;
+	u_open(&u);
+	g = u_mk(&u, XTCP_SYN | XTCP_ACK, IRS, ISS + 1, 0);
+	g.opt.mss = 1460;
+	g.wnd = 500;
+	u_rx(&u, &g);
+	ok(u.t.mtup_on && u.t.mss_now <= u.t.mtup_low,
+	   "mtup: no larger than what is known to get through, whatever the window (%u, %u)",
+	   u.t.mss_now, u.t.mtup_low);
+	u_free(&u);
+}
+
 static void refused(void)
 {
 	struct xtcp_xmit x;
@@ -178,6 +200,7 @@ void test_mtup(void)
 	lost(false);
 	inconclusive();
 	refused();
+	small_window();
 	no_probe("small cwnd", 10, 100000, 60000, 8);
 	no_probe("little to send", 20, 5000, 60000, 8);
 	no_probe("small window", 20, 100000, 5100, 8);

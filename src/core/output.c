@@ -15,7 +15,8 @@ static u32 half_window(const struct xtcp_tcb *t, u32 mss)
 {
 	u32 cut = t->max_window > XTCP_DEFAULT_MSS ? t->max_window / 2 : t->max_window;
 
-	return cut && mss > cut ? max_t(u32, cut, XTCP_P(t, tcp_min_snd_mss) - XTCP_TS_LEN) : mss;
+	cut = max_t(u32, cut, XTCP_P(t, tcp_min_snd_mss) - XTCP_TS_LEN);
+	return t->max_window ? min_t(u32, mss, cut) : mss;
 }
 
 /**
@@ -508,6 +509,8 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 			xtcp_mtup_sent(t, x->seq, x->len);
 		else if (x->gso_size ? x->len % x->gso_size : x->len && x->len != xtcp_eff_mss(t))
 			t->snd_sml = end;
+		else if (seq_lt(t->snd_sml, t->s.snd_una))
+			t->snd_sml = t->s.snd_una;	/* or it would be ahead, 2 GB later */
 		/* it answers what just came: ACKs may wait for the next answer */
 		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us)
 			t->pingpong = 1;
