@@ -291,11 +291,49 @@ static void cookie_fleet_clock(void)
 	/* anywhere on the circle but in the last 192 s before our clock */
 	for (i = 0; i < 1000; i++) {
 		echo = clock + 1 + i * 4294000;
-		is(5000000 + xtcp_cookie_ts_off(off, echo, now_us), echo + 1,
+		is(5000000 + xtcp_cookie_ts_off(off, echo, now_us), echo + 3001,
 		   "cookie: another host's clock goes on");
 	}
-	is(xtcp_cookie_ts_off(off, clock + 1, now_us) + 5000000, clock + 2,
+	is(xtcp_cookie_ts_off(off, clock + 1, now_us) + 5000000, clock + 3002,
 	   "cookie: a clock ahead of ours is another host's");
+}
+
+/* A connection from a cookie that was sent 250 ms ago by a host @skew_ms ahead of us. */
+static void cookie_rtt(struct u *u, u32 skew_ms)
+{
+	struct xtcp_cookie_syn syn = { .mss = 1460, .has_ts = 1, .sack_ok = 1 };
+	u32 off = 12345, echo;
+	struct xtcp_seg g;
+	struct xtcp_rq rq;
+
+	u_init(u);
+	u->p.tcp_timestamps = 1;
+	echo = ((u32)(u->now / MS) - 250 + off + skew_ms) & ~63u;
+	g = u_mk(u, XTCP_ACK, IRS + 1, ISS + 1, 0);
+	g.opt.has_ts = 1;
+	g.opt.tsval = 77;
+	g.opt.tsecr = echo;
+	xtcp_cookie_rq(&rq, &u->p, &g, &syn, false, xtcp_cookie_ts_off(off, echo, u->now), 60000, 0,
+		       u->now);
+	u_prep(u);
+	xtcp_open_child(&u->t, &rq, u->now, &u->v);
+	u_step(u);
+	u_rx(u, &g);
+	is(u->t.state, XTCP_ESTABLISHED, "cookie: connected");
+}
+
+static void cookie_measures(void)
+{
+	struct u u;
+
+	cookie_rtt(&u, 0);
+	ok(u.t.srtt_us >> 3 >= 250 * MS && u.t.srtt_us >> 3 < 320 * MS,
+	   "cookie: our own echo is a sample of the round trip");
+	u_free(&u);
+	cookie_rtt(&u, 200000000);
+	is(u.t.srtt_us, 0, "cookie: another host's is none");
+	is(u.t.rto_us, 3 * SEC, "cookie: ... and the timeout is that of RFC 6298 5.7");
+	u_free(&u);
 }
 
 static void cookie_mark(void)
@@ -378,6 +416,7 @@ void test_cookie(void)
 	cookie_forged();
 	cookie_keys();
 	cookie_fleet_clock();
+	cookie_measures();
 	cookie_mark();
 	cookie_child();
 }

@@ -198,8 +198,8 @@ u32 xtcp_cookie_ts_off(u32 off, u32 tsecr, u64 now_us)
 
 	if (age_ms <= (XTCP_COOKIE_TICKS + 1) * XTCP_COOKIE_TICK_S * 1000)
 		return off;
-	/* one more than the echo: that is too new to be measured with */
-	return tsecr + 1 - xtcp_ts_now(0, now_us);
+	/* that makes the echo too old for xtcp_cookie_rq(): nothing is to be measured by it */
+	return tsecr + (u32)(COOKIE_RTT_MAX_US / USEC_MS) + 1 - xtcp_ts_now(0, now_us);
 }
 
 /**
