@@ -546,6 +546,49 @@ static void undo_dsack(void)
 	u_free(&u);
 }
 
+/* A DSACK whose ends lie right to an edge each, of nothing that was ever sent. */
+static void undo_far_side(void)
+{
+	struct xtcp_seg g;
+	struct u u;
+
+	sack_flight(&u, 10, 10);
+	u.now += RTT;
+	ack(&u, 0, 1, 10);
+	is(u.t.ssthresh, 5, "undo: fast retransmit halves");
+	u.now += MS;
+	g = u_mk(&u, XTCP_ACK, IRS + 1, u.t.s.snd_una, 0);
+	g.opt.nsack = 2;
+	g.opt.sack[0].start = u.t.undo_una + 0x7fffff00;
+	g.opt.sack[0].end = u.t.s.snd_nxt - 0x7fff0000;
+	g.opt.sack[1] = g.opt.sack[0];
+	u_rx(&u, &g);
+	is(u.t.ssthresh, 5, "undo: not by a DSACK round the far side of the sequence space");
+	u_free(&u);
+}
+
+/* A burst is as old as it is: what was put back into doubt comes in its own order. */
+static void put_back(void)
+{
+	u32 n = 0, bad = 0, seq;
+	struct xtcp_rng *r;
+	struct u u;
+
+	sack_flight(&u, 50, 50);
+	xtcp_txq_all_lost(&u.t, false);
+	xtcp_txq_none_lost(&u.t, false);
+	seq = u.t.s.snd_una;
+	list_for_each_entry(r, &u.t.sent, sent) {
+		/* each insertion found its place at once */
+		bad += r->seq != seq;
+		seq = r->end;
+		n++;
+	}
+	is(n, u.t.n_txq, "put back: all of them");
+	is(bad, 0, "put back: a burst's ranges go before one another, not behind");
+	u_free(&u);
+}
+
 static void undo_eifel(void)
 {
 	struct xtcp_seg g;
@@ -635,6 +678,8 @@ void test_rack(void)
 	frto(false);
 	frto(true);
 	undo_dsack();
+	undo_far_side();
+	put_back();
 	undo_eifel();
 	limited_transmit();
 	hostile_sack();

@@ -81,13 +81,16 @@ static void rng_account(struct xtcp_tcb *t, const struct xtcp_rng *r, int sign)
 		t->retrans_bytes += n;
 }
 
-/* Where it belongs; what comes back into doubt is among the oldest. */
+/*
+ * Where it belongs; what comes back into doubt is among the oldest. Before its equals, of
+ * which a burst is full: who puts back many begins with the youngest.
+ */
 static void sent_insert(struct xtcp_tcb *t, struct xtcp_rng *r)
 {
 	struct xtcp_rng *after;
 
 	list_for_each_entry(after, &t->sent, sent)
-		if (after->xmit_us > r->xmit_us)
+		if (after->xmit_us >= r->xmit_us)
 			break;
 	list_add_tail(&r->sent, &after->sent);
 }

@@ -25,8 +25,9 @@ static bool eifel(const struct xtcp_tcb *t, const struct xtcp_ackctx *c)
 /* Has the peer told of a duplicate of all that was sent twice since undo_una? */
 static bool all_twice(struct xtcp_tcb *t, const struct xtcp_ackctx *c)
 {
-	if (!c->dsack || !t->undo_bytes || seq_lt(c->dsack_start, t->undo_una) ||
-	    seq_gt(c->dsack_end, t->s.snd_nxt) || t->dsack_dups > t->total_retrans)
+	if (!c->dsack || !t->undo_bytes || t->dsack_dups > t->total_retrans ||
+	    !seq_between(c->dsack_start, t->undo_una, t->s.snd_nxt) ||
+	    !seq_between(c->dsack_end, t->undo_una, t->s.snd_nxt))
 		return false;
 	t->undo_bytes -= min_t(u32, t->undo_bytes, c->dsack_end - c->dsack_start);
 	return !t->undo_bytes;
