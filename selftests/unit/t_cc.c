@@ -547,6 +547,35 @@ static void app_limited(const struct xtcp_cc_ops *cc)
 }
 
 /* More segments sacked one by one than the scoreboard has ranges. */
+/* TCP_CONGESTION in a recovery that another algorithm began, which then turns out vain. */
+static void changed_in_recovery(void)
+{
+	struct xtcp_seg g;
+	struct u u;
+	u32 una;
+
+	connected(&u, &xtcp_cc_reno, true, 10);
+	u.p.tcp_early_retrans = 0;
+	una = u.t.s.snd_una;
+	u_send(&u, 10 * MSS);
+	u.now += 10 * MS;
+	g = u_mk(&u, XTCP_ACK, IRS + 1, una, 0);
+	g.opt.nsack = 1;
+	g.opt.sack[0] = (struct xtcp_sack){ una + MSS, una + 10 * MSS };
+	u_rx(&u, &g);
+	is(u.t.ca_state, XTCP_CA_RECOVERY, "changed in recovery: recovery");
+	u.t.cc = &xtcp_cc_cubic;
+	u.t.cc->init(&u.t, u.now);
+	u.now += 10 * MS;
+	g = u_mk(&u, XTCP_ACK, IRS + 1, una + 10 * MSS, 0);
+	g.opt.nsack = 1;
+	g.opt.sack[0] = (struct xtcp_sack){ una, una + MSS };
+	u_rx(&u, &g);
+	is(u.t.ssthresh, 5, "changed in recovery: what another reduced stays so");
+	is(u.t.ca.cubic.c.w_max, 0, "changed in recovery: and the curve has no top yet");
+	u_free(&u);
+}
+
 static void scoreboard_full(void)
 {
 	u32 i, seq, sum;
@@ -576,6 +605,7 @@ static void scoreboard_full(void)
 void test_cc(void)
 {
 	scoreboard_full();
+	changed_in_recovery();
 	registry();
 	cube_root();
 	cubic_curve(1000, 100 * MS);

@@ -386,6 +386,32 @@ static void rate_sack(void)
 
 /* ---- BBR, where the simulator of selftests/flows does not look */
 
+/* A connection that fell idle while BBR probed for the bare round trip. */
+static void bbr_idle_in_probe(u32 days)
+{
+	struct u u;
+	u32 i;
+
+	begin(&u, &xtcp_cc_bbr, 0);
+	for (i = 0; i < 2000 && !u.t.ca.bbr.probe_end_ms; i++) {
+		u_clear(&u);
+		u_send(&u, 3 * MSS);
+		u_run(&u, RTT + (i > 20) * MS);
+		u_seg(&u, XTCP_ACK, IRS + 1, u.t.s.snd_nxt - MSS, 0);
+	}
+	ok(u.t.ca.bbr.probe_end_ms && u.t.cwnd <= 4, "bbr: probes for the round trip (%u)", u.t.cwnd);
+	u_seg(&u, XTCP_ACK, IRS + 1, u.t.s.snd_nxt, 0);
+	u.now += days * 24ULL * 3600 * SEC;
+	for (i = 0; i < 100 && u.t.cwnd <= 4; i++) {
+		u_clear(&u);
+		u_send(&u, 30 * MSS);
+		u_run(&u, RTT);
+		u_seg(&u, XTCP_ACK, IRS + 1, u.t.s.snd_nxt, 0);
+	}
+	ok(u.t.cwnd > 4, "bbr: %u days later that is over (%u)", days, u.t.cwnd);
+	u_free(&u);
+}
+
 static void bbr_leaves(void)
 {
 	struct u u;
@@ -430,4 +456,7 @@ void test_pace(void)
 	rate_app_limited();
 	rate_sack();
 	bbr_leaves();
+	bbr_idle_in_probe(1);
+	bbr_idle_in_probe(26);
+	bbr_idle_in_probe(48);
 }

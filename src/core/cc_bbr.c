@@ -222,6 +222,12 @@ static void check_drain(struct xtcp_tcb *t, u64 now_us)
 }
 
 /* 200 ms and a round with next to nothing in flight. */
+/* Counted from its beginning, because a connection may be idle for weeks in it. */
+static bool probe_rtt_over(const struct xtcp_bbr *b, u32 ms)
+{
+	return ms - b->probe_end_ms + PROBE_RTT_MS > PROBE_RTT_MS;
+}
+
 static void run_probe_rtt(struct xtcp_tcb *t, u64 now_us)
 {
 	struct xtcp_bbr *b = &t->ca.bbr;
@@ -238,7 +244,7 @@ static void run_probe_rtt(struct xtcp_tcb *t, u64 now_us)
 		return;
 	}
 	b->probe_round |= b->round_start;
-	if (b->probe_round && (s32)(ms - b->probe_end_ms) > 0)
+	if (b->probe_round && probe_rtt_over(b, ms))
 		leave_probe_rtt(t, now_us);
 }
 
@@ -356,8 +362,7 @@ static void bbr_event(struct xtcp_tcb *t, enum xtcp_cc_event e, u64 now_us)
 	b->idle_restart = 1;
 	if (b->mode == PROBE_BW)
 		set_rate(t, GAIN_ONE);
-	else if (b->mode == PROBE_RTT && b->probe_end_ms &&
-		 (s32)(now_ms(now_us) - b->probe_end_ms) > 0)
+	else if (b->mode == PROBE_RTT && b->probe_end_ms && probe_rtt_over(b, now_ms(now_us)))
 		leave_probe_rtt(t, now_us);
 }
 

@@ -49,6 +49,8 @@ static void cubic_init(struct xtcp_tcb *t, u64 now_us)
 	memset(q, 0, sizeof(*q));
 	q->last_us = now_us;
 	t->cwnd_cnt = 0;
+	/* another's reduction is not undone: the curve of before is not known */
+	t->prior_cwnd = 0;
 	xtcp_hystart_init(t, &q->hs);
 }
 
@@ -103,9 +105,9 @@ static void reno_estimate(struct xtcp_tcb *t, u32 acked)
 	u32 den = t->cwnd * ALPHA_DEN;
 
 	q->est_cnt += acked * (q->c.w_est < q->c.cwnd_prior ? ALPHA_NUM : ALPHA_DEN);
-	while (q->est_cnt >= den) {
-		q->est_cnt -= den;
-		q->c.w_est++;
+	if (q->est_cnt >= den) {
+		q->c.w_est += q->est_cnt / den;
+		q->est_cnt %= den;
 	}
 }
 
