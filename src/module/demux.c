@@ -452,11 +452,15 @@ xtcp_hot struct xtcp_flow *xtcp_flow_lookup_skb(struct net *net, const struct sk
 	int iif, sdif;
 
 	key_skb(key, net, skb, &iif, &sdif);
-	/* by xtcp_flow_peek(), or by chance: then nobody is found */
+	/*
+	 * By xtcp_flow_peek(), or by chance, or the sender's will: then it finds nobody, for
+	 * it is compared. Not so with a TIME-WAIT entry, which has none: that is on the
+	 * wheel, and would be taken off it, by the hash it really has.
+	 */
 	if (noted == ~XTCP_CB(skb)->end_seq) {
 		key->hash = noted;
 		f = xtcp_flow_lookup(net, key, iif, sdif);
-		if (f)
+		if (f && f->kind != XTCP_KIND_TW)
 			return f;
 	}
 	key->hash = flow_hash(key);
@@ -587,6 +591,8 @@ struct xtcp_tw *xtcp_flow_find_tw(const struct xtcp_flow *key)
 	struct xtcp_node *n;
 
 	lockdep_assert_held(bucket_lock(slot));
+	/* an entry has no hash to compare: its wheel is found by this one */
+	RCU_LOCKDEP_WARN(key->hash != flow_hash(key), "xtcp: a flow by another's hash");
 	for (n = node_follow(&ft.head[slot]); !node_is_end(n); n = node_follow(&n->next)) {
 		if (node_kind(n) == XTCP_KIND_TW && node_tw(n)->home->id.dif == key->dif &&
 		    tw_match(node_tw(n), key, key->dif, 0))
@@ -779,8 +785,9 @@ int xtcp_demux_init(void)
 	unsigned long n = totalram_pages() >> (15 - PAGE_SHIFT);
 	u32 i, buckets, locks;
 
-	n = flow_buckets ? roundup_pow_of_two(min(flow_buckets, FLOW_BUCKETS_MAX)) : n;
 	buckets = rounddown_pow_of_two(clamp_t(unsigned long, n, 1024, FLOW_BUCKETS_MAX));
+	if (flow_buckets)
+		buckets = roundup_pow_of_two(min(flow_buckets, FLOW_BUCKETS_MAX));
 	locks = min(roundup_pow_of_two(num_possible_cpus()) * 64u, min(buckets, FLOW_LOCKS_MAX));
 	ft.head = kvmalloc_array(buckets, sizeof(*ft.head), GFP_KERNEL);
 	ft.lock = kvmalloc_array(locks, sizeof(*ft.lock), GFP_KERNEL);
