@@ -114,10 +114,13 @@ static void xtcp_child_v6(struct sock *sk, const struct sock *listener,
 }
 #endif
 
-/* Charge the child to its listener's memory cgroup: there is no task to ask here. */
+/*
+ * Charge the child to its listener's memory cgroup: there is no task to ask here. Not where
+ * accept() will, to that of the task, and would charge it twice.
+ */
 static void xtcp_child_memcg(struct sock *sk, const struct sock *listener)
 {
-#ifdef CONFIG_MEMCG
+#if defined(CONFIG_MEMCG) && !defined(XTCP_ACCEPT_CHARGES)
 	struct mem_cgroup *memcg = READ_ONCE(listener->sk_memcg);
 
 	if (memcg && css_tryget(&memcg->css))

@@ -13,7 +13,7 @@ grep -qw memory $cg/cgroup.controllers || { echo "Bail out! no memory controller
 echo +memory >$cg/cgroup.subtree_control
 mkdir -p $cg/xtcp
 
-plan 3
+plan 4
 cat >/tmp/memcg.py <<'END'
 import hashlib, os, socket, sys
 XTCP = 261
@@ -99,9 +99,27 @@ def bounded():
     print("# took", sum(n for n, h in took), "events", events)
     return good and events["high"] != "0"
 
-sys.exit(0 if {"charged": charged, "bounded": bounded}[sys.argv[1]]() else 1)
+def early():
+    """Data that are there before accept() are charged once, by whoever does it."""
+    l = socket.socket(socket.AF_INET, socket.SOCK_STREAM, XTCP)
+    l.bind(("127.0.0.1", 0))
+    l.listen(1)
+    for _ in range(100):
+        c = socket.socket(socket.AF_INET, socket.SOCK_STREAM, XTCP)
+        c.connect(l.getsockname())
+        data = os.urandom(20000)
+        c.sendall(data)
+        s = l.accept()[0]
+        if drain(s, len(data)) != hashlib.sha256(data).hexdigest():
+            return False
+        s.close()
+        c.close()
+    return True
+
+sys.exit(0 if {"charged": charged, "bounded": bounded, "early": early}[sys.argv[1]]() else 1)
 END
 ok "what sockets hold is charged to their cgroup" python3 /tmp/memcg.py charged
+ok "so is what came before accept()" python3 /tmp/memcg.py early
 ok "they can take it over memory.high, and nothing is lost" python3 /tmp/memcg.py bounded
 
 # memory.stat is brought up to date every other second.
