@@ -53,13 +53,29 @@ static bool syn_unicast(const struct sk_buff *skb)
 	       !ipv6_addr_v4mapped(&ipv6_hdr(skb)->saddr);
 }
 
+/* Options that a security module hung on a request. */
+static void syn_labels_free(struct inet_request_sock *ireq)
+{
+	if (ireq->ireq_family == AF_INET) {
+		kfree(rcu_dereference_protected(ireq->ireq_opt, 1));
+		return;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ireq->ipv6_opt) {
+		atomic_sub(ireq->ipv6_opt->tot_len, &ireq->req.rsk_listener->sk_omem_alloc);
+		txopt_put(ireq->ipv6_opt);
+	}
+#endif
+}
+
 /**
  * xtcp_syn_security - ask the security modules
  * @listener: referenced by the caller
  * @skb: the SYN, or the ACK that brings its cookie back
  * @f: the flow
  *
- * What they want to see of a request is the kernel's own kind.
+ * What they want to see of a request is the kernel's own kind. IP options that they want
+ * it to answer with (CIPSO, CALIPSO) are not sent.
  *
  * Return: 0 or -errno.
  */
@@ -68,7 +84,10 @@ int xtcp_syn_security(struct sock *listener, struct sk_buff *skb, const struct x
 	static const struct request_sock_ops ops4 = { .family = AF_INET };
 	static const struct request_sock_ops ops6 = { .family = AF_INET6 };
 	struct inet_request_sock ireq = { };
+	int err;
 
+	/* or it would pass for a sock, with all that those have behind it */
+	ireq.req.__req_common.skc_state = TCP_NEW_SYN_RECV;
 	ireq.req.rsk_ops = f->family == AF_INET ? &ops4 : &ops6;
 	ireq.req.rsk_listener = listener;
 	ireq.ireq_family = f->family;
@@ -83,7 +102,9 @@ int xtcp_syn_security(struct sock *listener, struct sk_buff *skb, const struct x
 		ireq.ir_v6_rmt_addr = f->v6.faddr;
 #endif
 	}
-	return security_inet_conn_request(listener, skb, &ireq.req);
+	err = security_inet_conn_request(listener, skb, &ireq.req);
+	syn_labels_free(&ireq);
+	return err;
 }
 
 /**
