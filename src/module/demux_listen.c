@@ -231,6 +231,9 @@ struct sock *xtcp_listener_lookup(struct net *net, const struct sk_buff *skb)
 
 	/* a listener that dies between finding and holding is no listener: look again */
 	for (tries = 0; tries < 3; tries++) {
+		/* a filter that chose among them may have moved the headers */
+		if (k.addr6)
+			k.addr6 = &ipv6_hdr(skb)->daddr;
 		sk = listen_best(&k, exact & (LISTEN_BUCKETS - 1), false);
 		if (!sk)
 			sk = listen_best(&k, wild & (LISTEN_BUCKETS - 1), true);

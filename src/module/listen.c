@@ -76,6 +76,7 @@ static int listen_start(struct sock *sk, int backlog)
 		l->dead = 1;
 		spin_unlock_bh(&l->lock);
 		listen_state(sk, XTCP_CLOSE);
+		WRITE_ONCE(xtcp_sk(sk)->bind_listen, 0);
 	}
 	return err;
 }
