@@ -187,8 +187,8 @@ enum xtcp_cookie_act xtcp_cookie_check(const struct xtcp_cookie_keys *k,
  * @now_us: now
  *
  * If the SYN-ACK can have been ours, our clock goes on. If another host of the
- * fleet sent it, with another clock and offset, its clock goes on here from
- * where it was: the peer's PAWS check must not see time go back.
+ * fleet sent it, with another clock and offset, its clock goes on here, a little
+ * later than it was: the peer's PAWS check must not see time go back.
  *
  * Return: milliseconds to add.
  */
