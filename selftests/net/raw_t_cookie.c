@@ -598,7 +598,7 @@ RAW_TEST(cookie_fleet, "4-58 fleet", T_XTCP)
 		peer_tx(&q, "PA seq=1 ack=1 len=10");
 		CHECK_EQ(sut_state(&q), ST_ESTABLISHED);
 		peer_rx(&q, 500, "A ack=11 ts");
-		/* for the client it is one clock that goes on, and no round trip is measured by it */
+		/* for the client it is one clock that goes on; it measures no round trip */
 		CHECK_RANGE((int)(q.last->tsval - m.tsval), 3000, 4000);
 		sut_accept(&q);
 		sut_read(&q, 10);

@@ -399,7 +399,8 @@ static void bbr_idle_in_probe(u32 days)
 		u_run(&u, RTT + (i > 20) * MS);
 		u_seg(&u, XTCP_ACK, IRS + 1, u.t.s.snd_nxt - MSS, 0);
 	}
-	ok(u.t.ca.bbr.probe_end_ms && u.t.cwnd <= 4, "bbr: probes for the round trip (%u)", u.t.cwnd);
+	ok(u.t.ca.bbr.probe_end_ms && u.t.cwnd <= 4, "bbr: probes for the round trip (%u)",
+	   u.t.cwnd);
 	u_seg(&u, XTCP_ACK, IRS + 1, u.t.s.snd_nxt, 0);
 	u.now += days * 24ULL * 3600 * SEC;
 	for (i = 0; i < 100 && u.t.cwnd <= 4; i++) {
