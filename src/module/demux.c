@@ -531,7 +531,7 @@ int xtcp_flow_insert(struct xtcp_flow *f)
 		err = -EADDRNOTAVAIL;
 	} else {
 		flow_publish(f, NULL, slot);
-		__this_cpu_inc(flow_count);
+		this_cpu_inc(flow_count);
 	}
 	spin_unlock_bh(lock);
 	return err;
@@ -657,7 +657,7 @@ void xtcp_flow_del_tw(struct xtcp_tw *tw, u32 hash)
 
 	if (!bucket_del(&tw->node, hash & ft.mask))
 		return;
-	__this_cpu_dec(flow_count);
+	this_cpu_dec(flow_count);
 	xtcp_ports_flow_gone(xtcp_net(id->net), id->family == AF_INET6, &id->laddr6, &tw->faddr6,
 			     id->lport, tw->node.fport);
 }
@@ -681,7 +681,7 @@ bool xtcp_flow_remove(struct xtcp_flow *f)
 	if (f->hashed) {
 		WRITE_ONCE(f->hashed, 0);
 		bucket_del(&f->node, f->hash & ft.mask);
-		__this_cpu_dec(flow_count);
+		this_cpu_dec(flow_count);
 		done = true;
 	}
 	spin_unlock_bh(lock);
