@@ -26,8 +26,11 @@ void wheel_file(struct wheel *w, struct wheel_entry *e, u64 now_us)
 	 * year so far that what is due in a minute would seem to be over. It must
 	 * not be guessed from the due tick: what is filed next may be due earlier.
 	 */
-	if (!w->n && list_empty(&w->cursor))
+	if (!w->n) {
+		/* a mark in a slot that has been emptied since */
+		list_del_init(&w->cursor);
 		w->tick = max_t(u64, w->tick, div_u64(now_us, WHEEL_TICK_US));
+	}
 	if ((s32)(e->due - (u32)w->tick) < 0)
 		e->due = (u32)w->tick;
 	s = e->due & MASK;
