@@ -59,6 +59,11 @@ static int put_option(u8 *o, u32 seq, u32 ack)
 		put32(o + i, ack + edge(65535));
 		put32(o + i + 4, one_in(3) ? ack + edge(65535) :
 			   get32(o + i) + rnd(3000));
+		if (!one_in(6))
+			continue;
+		/* round the far side of the sequence space, each end right to one edge */
+		put32(o + i, ack + 0x7fff0000u - rnd(0x10000));
+		put32(o + i + 4, ack - 0x7fff0000u + rnd(0x10000));
 	}
 	if (kinds[k] == 5 && one_in(8))
 		put32(o + 2, seq);
