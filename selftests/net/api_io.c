@@ -374,6 +374,49 @@ DIFF(oob_signal)
 	CALL(t, recv(fd[1], &c, 1, MSG_OOB));
 }
 
+/* Of what @how says, 1: the first is read; 2: data between; 4: inline */
+static void oob_twice(struct run *t, int how)
+{
+	int fd[2], mark = -1, n = -1;
+	char buf[16] = "";
+	ssize_t got;
+
+	pair(t, fd);
+	if (how & 4)
+		set_int(t, fd[1], SOL_SOCKET, SO_OOBINLINE, 1);
+	IS(t, send(fd[0], "A", 1, MSG_OOB), 1);
+	await(fd[1], POLLPRI);
+	if ((how & 5) == 1)
+		IS(t, recv(fd[1], buf, 1, MSG_OOB), 1);
+	if (how & 2) {
+		IS(t, send(fd[0], "mid", 3, 0), 3);
+		await_bytes(fd[1], how & 4 ? 4 : 3);
+	}
+	IS(t, send(fd[0], "B", 1, MSG_OOB), 1);
+	IS(t, send(fd[0], "end", 3, 0), 3);
+	await_bytes(fd[1], how & 2 ? 8 : how & 4 ? 5 : 3);
+	note_mask(t, "two marks", fd[1]);
+	OK(t, ioctl(fd[1], FIONREAD, &n));
+	OK(t, ioctl(fd[1], SIOCATMARK, &mark));
+	note(t, "%d: readable %d, at mark %d", how, n, mark);
+	while ((got = recv(fd[1], buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		note(t, "%d: %.*s", how, (int)got, buf);
+	if (!(how & 4))
+		IS(t, recv(fd[1], buf, 1, MSG_OOB), -1);
+	close(fd[0]);
+	/* nothing is left to be lost */
+	IS(t, recv(fd[1], buf, sizeof(buf), 0), 0);
+	close(fd[1]);
+}
+
+DIFF(oob_again)
+{
+	int how;
+
+	for (how = 0; how < 8; how++)
+		oob_twice(t, how);
+}
+
 static volatile sig_atomic_t io_signals;
 
 static void on_io(int sig)

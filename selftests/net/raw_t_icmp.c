@@ -70,6 +70,29 @@ RAW_TEST(icmp_soft_when_established, "RFC 9293 3.9.2.2", T_BOTH)
 	sut_read(p, 10);
 }
 
+static int so_error(struct peer *p)
+{
+	socklen_t len = sizeof(int);
+	int err = -1;
+
+	CHECK(!getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	return err;
+}
+
+/* SO_ERROR tells of it once, and no more when something arrives again. */
+RAW_TEST(icmp_soft_in_so_error, "RFC 9293 3.9.2.2", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_write(p, 100);
+	peer_rx(p, 500, "PA len=100");
+	raw_send_icmp(p->last, HOST_UNREACH);
+	CHECK_EQ(so_error(p), EHOSTUNREACH);
+	CHECK_EQ(so_error(p), 0);
+	raw_send_icmp(p->last, HOST_UNREACH);
+	peer_tx(p, "A ack=101");
+	CHECK_EQ(so_error(p), 0);
+}
+
 RAW_TEST(icmp_path_mtu, "4-36 X-14", T_BOTH)
 {
 	int room = 1300 - 20 - (raw.v6 ? 40 : 20), sent = 0;

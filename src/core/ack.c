@@ -67,7 +67,8 @@ static void ack_progress(struct xtcp_tcb *t, const struct xtcp_ackctx *c, u64 no
 {
 	t->bytes_acked += c->acked;
 	t->retransmits = 0;
-	t->soft_err = 0;
+	/* MSG_MORE keeps back until the next ACK, as on Linux, and 200 ms at most */
+	t->more = 0;
 	t->una_us = t->n_txq || xtcp_pending(t) ? now_us : 0;
 	if (t->urg_out && seq_geq(t->s.snd_una, t->snd_up))
 		t->urg_out = 0;
@@ -211,6 +212,7 @@ bool xtcp_check_ack(struct xtcp_tcb *t, const struct xtcp_seg *g, u64 now_us,
 	if (t->ts_ok)
 		xtcp_ts_update(&t->s, g, t->rcv_wup, now_us);
 	t->probes_out = 0;
+	t->soft_err = 0;
 	if (!t->syn_acked) {
 		ack_syn(t, g, now_us, v);
 	} else if (xtcp_foreseen(ack_only_window(t, g))) {

@@ -133,7 +133,15 @@ static xtcp_hot bool exec_payload(struct sock *sk, struct xtcp_verdict *v, struc
 static void exec_urgent(struct sock *sk, const struct xtcp_verdict *v)
 {
 	struct xtcp_sock *x = xtcp_sk(sk);
+	struct sk_buff *skb = skb_peek(&sk->sk_receive_queue);
 
+	/* the byte of the mark before, which the user is at, was not for the stream (Linux) */
+	if (x->urg_valid && x->urg_here && x->urg_seq == x->tcb.copied_seq &&
+	    !sock_flag(sk, SOCK_URGINLINE)) {
+		WRITE_ONCE(x->tcb.copied_seq, x->urg_seq + 1);
+		if (skb && seq_geq(x->tcb.copied_seq, XTCP_CB(skb)->end_seq))
+			xtcp_rx_eat(sk, skb);
+	}
 	x->urg_seq = v->urg_seq;
 	x->urg_valid = 1;
 	x->urg_here = 0;
@@ -259,6 +267,9 @@ static xtcp_hot void exec_acked(struct sock *sk)
 {
 	xtcp_send_acked(sk);
 	xtcp_sock_pool_trim(sk);
+	/* what ICMP said, or a route that was missing, is over */
+	if (unlikely(sk->sk_err_soft))
+		WRITE_ONCE(sk->sk_err_soft, 0);
 }
 
 /* What no segment of a transfer under way asks for, no more than for a new state. */

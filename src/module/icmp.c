@@ -105,6 +105,8 @@ static void icmp_conn_error(struct sock *sk, const struct icmp_msg *m)
 		icmp_queue(sk, m);
 	xtcp_icmp_error(&x->tcb, m->err, m->hard, xtcp_now_us(x->xn), &v);
 	xtcp_exec(sk, &v, NULL, NULL);
+	if (x->tcb.soft_err && !recverr)
+		WRITE_ONCE(sk->sk_err_soft, m->err);
 	if (recverr && state != TCP_SYN_SENT && state != TCP_SYN_RECV &&
 	    sk->sk_state != TCP_CLOSE) {
 		WRITE_ONCE(sk->sk_err, m->err);

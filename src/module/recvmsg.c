@@ -67,7 +67,12 @@ static void xtcp_rx_tell(struct xtcp_rx *rx)
 		xtcp_recv_done(rx->sk, rx->seq - xtcp_sk(rx->sk)->tcb.copied_seq);
 }
 
-static void xtcp_rx_eat(struct sock *sk, struct sk_buff *skb)
+/**
+ * xtcp_rx_eat - take an skb off the receive queue that has been read
+ * @sk: sock lock held; any context
+ * @skb: of its queue
+ */
+void xtcp_rx_eat(struct sock *sk, struct sk_buff *skb)
 {
 	__skb_unlink(skb, &sk->sk_receive_queue);
 	/* the queue's was the only reference: IP unshares what taps look at */
@@ -256,6 +261,9 @@ static int xtcp_rx_wait(struct xtcp_rx *rx, long *timeo, int target)
 	xtcp_rx_tell(rx);
 	if (rx->copied >= target) {
 		__sk_flush_backlog(sk);
+		/* a second mark may have taken the first one's byte out of the stream */
+		if (!(rx->flags & MSG_PEEK))
+			rx->seq = x->tcb.copied_seq;
 		return 0;
 	}
 	err = xtcp_rx_sleep(sk, timeo, skb_peek_tail(&sk->sk_receive_queue));

@@ -715,6 +715,7 @@ int xtcp_read_sock(struct sock *sk, read_descriptor_t *desc, sk_read_actor_t act
 void xtcp_ooo_purge(struct sock *sk);
 /* shared by recvmsg and read_sock: @n bytes more were read. Sock lock. */
 void xtcp_recv_done(struct sock *sk, u32 n);
+void xtcp_rx_eat(struct sock *sk, struct sk_buff *skb);
 void xtcp_recv_purge(struct sock *sk);
 /* sockopt.c */
 int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval, unsigned int optlen);
