@@ -90,7 +90,7 @@ static void call_option(struct fz_conn *c, struct fz_in *in)
 	c->t.cork = how >> 1;
 	if ((how & 4) && c->t.keepalive == (how >> 3 & 1)) {
 		c->t.keepalive = !c->t.keepalive;
-		xtcp_user_keepalive(&c->t, c->now_us);
+		xtcp_user_keepalive(&c->t, how & 0x10, c->now_us);
 	}
 	memset(&c->v, 0, sizeof(c->v));
 	c->v.flags = c->t.state == XTCP_SYN_SENT ? 0 : XTCP_V_OUTPUT;

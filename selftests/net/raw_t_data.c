@@ -166,6 +166,23 @@ RAW_TEST(ack_rides_on_fin, "RFC 9293 3.8.6.3, tcp_delack_push_us", T_XTCP)
 	peer_rx_none(p, 100);
 }
 
+/* "Not permanent" (tcp(7)): an answer that could carry the ACK ends it. */
+RAW_TEST(quickack_ends, "TCP_QUICKACK", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_opt(p->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+	peer_tx(p, "PA len=10");
+	peer_rx(p, 100, "A ack=11 len=0");
+	sut_read(p, 10);
+	sut_write(p, 10);
+	peer_rx(p, 100, "PA seq=1 len=10");
+	peer_tx(p, "PA ack=11 len=10");
+	peer_rx_none(p, 15);
+	sut_read(p, 10);
+	sut_write(p, 10);
+	peer_rx(p, 100, "PA seq=11 ack=21 len=10");
+}
+
 /* A reader that sleeps for more sends nothing that could carry the ACK. */
 RAW_TEST(ack_reader_sleeps, "RFC 9293 3.8.6.3, tcp_delack_push_us", T_XTCP)
 {
@@ -322,6 +339,61 @@ RAW_TEST(msg_more, "MSG_MORE", T_BOTH)
 	peer_rx_none(p, 50);
 	sut_write(p, 10);
 	peer_rx(p, 500, "PA seq=1 len=13");
+}
+
+static void write_more(struct peer *p, int len)
+{
+	char buf[64];
+	int i;
+
+	for (i = 0; i < len; i++)
+		buf[i] = raw_pattern(p->wr_off + i);
+	CHECK_EQ(send(p->fd, buf, len, MSG_MORE), len);
+	p->wr_off += len;
+}
+
+/* tcp(7): TCP_NODELAY "forces an explicit flush of pending output, even if TCP_CORK ..." */
+RAW_TEST(nodelay_flushes, "TCP_NODELAY", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_opt(p->fd, IPPROTO_TCP, TCP_CORK, 1);
+	sut_write(p, 10);
+	peer_rx_none(p, 30);
+	sut_opt(p->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	peer_rx(p, 60, "PA seq=1 len=10");
+	peer_tx(p, "A ack=11");
+	/* once: what comes after is corked */
+	sut_write(p, 10);
+	peer_rx_none(p, 30);
+	sut_opt(p->fd, IPPROTO_TCP, TCP_CORK, 0);
+	peer_rx(p, 60, "PA seq=11 len=10");
+	peer_tx(p, "A ack=21");
+	write_more(p, 10);
+	peer_rx_none(p, 30);
+	sut_opt(p->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	peer_rx(p, 60, "A seq=21 len=10");
+}
+
+RAW_TEST(uncork_flushes_more, "TCP_CORK, MSG_MORE", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_opt(p->fd, IPPROTO_TCP, TCP_CORK, 1);
+	write_more(p, 10);
+	peer_rx_none(p, 30);
+	sut_opt(p->fd, IPPROTO_TCP, TCP_CORK, 0);
+	peer_rx(p, 60, "A seq=1 len=10");
+}
+
+/* MSG_MORE is for what this call writes, and does not outlast the next ACK. */
+RAW_TEST(msg_more_until_ack, "MSG_MORE", T_BOTH)
+{
+	open_passive(p, "mss=1000");
+	sut_write(p, 1000);
+	peer_rx(p, 500, "PA seq=1 len=1000");
+	write_more(p, 10);
+	peer_rx_none(p, 30);
+	peer_tx(p, "A ack=1001");
+	peer_rx(p, 60, "A seq=1001 len=10");
 }
 
 /* The last of segments that were cut from one carries PSH (Linux 5.5). */

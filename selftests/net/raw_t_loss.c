@@ -251,6 +251,25 @@ RAW_TEST(keepalive_answered, "4-111 4-113 4-114", T_BOTH)
 	CHECK_EQ(sut_state(p), ST_ESTABLISHED);
 }
 
+/* The time begins with the last segment, not with who looks at it or says it again. */
+RAW_TEST(keepalive_said_again, "4-111 4-113", T_BOTH)
+{
+	int i;
+
+	open_passive(p, "mss=1000");
+	sut_opt(p->fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+	sut_opt(p->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	peer_rx_none(p, 3000);
+	sut_opt(p->fd, IPPROTO_TCP, TCP_KEEPIDLE, 2);
+	peer_rx(p, 200, "A seq=0 len<2");
+	peer_tx(p, "A ack=1");
+	for (i = 0; i < 3; i++) {
+		peer_rx_none(p, 600);
+		sut_opt(p->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	}
+	peer_rx(p, 1500, "A seq=0 len<2");
+}
+
 RAW_TEST(keepalive_dead, "4-112 4-116 D-14", T_BOTH)
 {
 	u64 t0;

@@ -437,7 +437,7 @@ void test_keepalive(void)
 	u.t.keepalive = 1;
 	t0 = u.now;
 	u.t.rcv_us = u.now;
-	xtcp_user_keepalive(&u.t, u.now);
+	xtcp_user_keepalive(&u.t, true, u.now);
 	u_run(&u, 86400 * SEC);
 	is((u.now - t0) / SEC, 7875, "7200 + 9 * 75 s = 2 h 11 min 15 s (SEEDS 4-112)");
 	is(u.err, ETIMEDOUT, "... ETIMEDOUT");
@@ -454,7 +454,7 @@ void test_keepalive(void)
 	u.t.keep_intvl_ms = 1000;
 	u.t.keep_cnt = 3;
 	u.t.rcv_us = u.now;
-	xtcp_user_keepalive(&u.t, u.now);
+	xtcp_user_keepalive(&u.t, true, u.now);
 	t0 = u.now;
 	u_run(&u, 1000 * MS);
 	is(u.n_out, 1, "TCP_KEEPIDLE 1 s: one probe");
@@ -474,7 +474,7 @@ void test_keepalive(void)
 	u.t.keep_intvl_ms = 1000;
 	u.t.keep_cnt = 3;
 	u.t.rcv_us = u.now;
-	xtcp_user_keepalive(&u.t, u.now);
+	xtcp_user_keepalive(&u.t, true, u.now);
 	t0 = u.now;
 	u_run(&u, 100 * SEC);
 	is((u.now - t0) / MS, 4000, "1/1/3: dead after 4 s (SEEDS 4-112)");

@@ -512,8 +512,10 @@ void xtcp_output_sent(struct xtcp_tcb *t, const struct xtcp_xmit *x, u64 now_us)
 		else if (seq_lt(t->snd_sml, t->s.snd_una))
 			t->snd_sml = t->s.snd_una;	/* or it would be ahead, 2 GB later */
 		/* it answers what just came: ACKs may wait for the next answer */
-		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us)
+		if (x->len && t->lrcv_us && now_us - t->lrcv_us < t->ato_us) {
 			t->pingpong = 1;
+			t->quickack_user = 0;
+		}
 		if (t->tlp_due)
 			xtcp_tlp_sent(t, false);
 		break;

@@ -126,7 +126,7 @@ void xtcp_tcb_inherit(struct xtcp_tcb *t, const struct xtcp_tcb *listener)
 	t->keepalive = listener->keepalive;
 	t->retrans_rst = listener->retrans_rst;
 	t->thin_lto = listener->thin_lto;
-	t->quickack_user = listener->quickack_user;
+	t->pingpong = listener->pingpong;
 	t->syn_retries = listener->syn_retries;
 	t->keep_cnt = listener->keep_cnt;
 	t->keep_idle_ms = listener->keep_idle_ms;
@@ -213,7 +213,7 @@ void xtcp_established(struct xtcp_tcb *t, u64 now_us, struct xtcp_verdict *v)
 			      min_t(u32, t->rcv_ssthresh, xtcp_rcv_wnd(&t->s)));
 	t->rcv_rtt_seq = t->s.rcv_nxt + xtcp_rcv_wnd(&t->s);
 	t->rcv_rtt_start_us = now_us;
-	xtcp_user_keepalive(t, now_us);
+	xtcp_user_keepalive(t, true, now_us);
 	v->flags |= XTCP_V_CONNECTED | XTCP_V_WAKE_WR | XTCP_V_WAKE_RD;
 }
 

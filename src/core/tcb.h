@@ -490,7 +490,7 @@ void xtcp_user_close(struct xtcp_tcb *t, u32 unread, u64 now_us, struct xtcp_ver
 /* Abort (SO_LINGER 0, disconnect, orphan limits): RST if the state asks for one. */
 void xtcp_user_abort(struct xtcp_tcb *t, int err, u64 now_us, struct xtcp_verdict *v);
 /* SO_KEEPALIVE or a TCP_KEEP* option changed: re-arm. */
-void xtcp_user_keepalive(struct xtcp_tcb *t, u64 now_us);
+void xtcp_user_keepalive(struct xtcp_tcb *t, bool begin, u64 now_us);
 
 /* ---- segments (arrive.c), RFC 9293 3.10.7 */
 

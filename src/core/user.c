@@ -314,20 +314,23 @@ void xtcp_user_abort(struct xtcp_tcb *t, int err, u64 now_us, struct xtcp_verdic
 /**
  * xtcp_user_keepalive - SO_KEEPALIVE or a TCP_KEEP* option changed (3.8.4)
  * @t: block
+ * @begin: SO_KEEPALIVE: the time begins now; else it has begun with the last segment
  * @now_us: now
  */
-void xtcp_user_keepalive(struct xtcp_tcb *t, u64 now_us)
+void xtcp_user_keepalive(struct xtcp_tcb *t, bool begin, u64 now_us)
 {
-	u64 ms = t->keep_idle_ms;
+	u64 ms = t->keep_idle_ms, last = max_t(u64, t->rcv_us, t->lrcv_us);
 
 	if (!ms)
 		ms = XTCP_P(t, tcp_keepalive_time) * 1000ULL;
-	t->probes_out = t->rexmit_kind == XTCP_RT_PERSIST ? t->probes_out : 0;
+	if (begin)
+		t->probes_out = t->rexmit_kind == XTCP_RT_PERSIST ? t->probes_out : 0;
 	if (!t->keepalive || !t->syn_acked || t->state == XTCP_CLOSE ||
 	    t->state == XTCP_TIME_WAIT)
 		t->deadline_us[XTCP_T_KEEP] = 0;
 	else
-		t->deadline_us[XTCP_T_KEEP] = now_us + ms * USEC_MS;
+		t->deadline_us[XTCP_T_KEEP] = begin ? now_us + ms * USEC_MS :
+					      max_t(u64, last + ms * USEC_MS, now_us + 1);
 }
 
 /**

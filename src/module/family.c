@@ -56,11 +56,14 @@ static void xtcp_keepalive(struct sock *sk, int on)
 	struct xtcp_sock *x = xtcp_sk(sk);
 	u64 now_us;
 
+	/* said once more it begins nothing anew: the flag is set after this */
+	if (on && sock_flag(sk, SOCK_KEEPOPEN))
+		return;
 	x->tcb.keepalive = !!on;
 	if ((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN))
 		return;
 	now_us = xtcp_now_us(x->xn);
-	xtcp_user_keepalive(&x->tcb, now_us);
+	xtcp_user_keepalive(&x->tcb, true, now_us);
 	xtcp_timer_sync(sk, now_us);
 }
 

@@ -57,6 +57,8 @@ static int listen_start(struct sock *sk, int backlog)
 	if (!inet->inet_num && sk->sk_prot->get_port(sk, 0))
 		return -EADDRINUSE;
 	inet->inet_sport = htons(inet->inet_num);
+	/* what is said of ACKs from now on is for the connections */
+	xtcp_sk(sk)->tcb.pingpong = 0;
 	sk_dst_reset(sk);
 	sk->sk_ack_backlog = 0;
 	WRITE_ONCE(l->max, backlog);

@@ -436,6 +436,7 @@ static void xtcp_tcb_renew(struct sock *sk)
 	x->v4 = sk->sk_family == AF_INET;
 	xtcp_tcb_init(&x->tcb, &x->xn->params, !x->v4);
 	xtcp_tcb_inherit(&x->tcb, &old);
+	x->tcb.pingpong = 0;
 }
 
 /**

@@ -21,7 +21,7 @@ static void xtcp_rearm_keepalive(struct sock *sk)
 	    (1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN))
 		return;
 	now_us = xtcp_now_us(x->xn);
-	xtcp_user_keepalive(&x->tcb, now_us);
+	xtcp_user_keepalive(&x->tcb, false, now_us);
 	xtcp_timer_sync(sk, now_us);
 }
 
@@ -41,8 +41,12 @@ static void xtcp_set_nodelay(struct sock *sk, int val)
 	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
 
 	t->nodelay = !!val;
-	if (val)
-		xtcp_push(sk);
+	if (!val)
+		return;
+	/* tcp(7): what is pending goes, whatever keeps it */
+	t->more = 0;
+	t->cork_due = xtcp_unsent(t) != 0;
+	xtcp_push(sk);
 }
 
 static void xtcp_set_cork(struct sock *sk, int val)
@@ -50,11 +54,16 @@ static void xtcp_set_cork(struct sock *sk, int val)
 	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
 
 	t->cork = !!val;
-	if (!val)
-		xtcp_push(sk);
+	if (val)
+		return;
+	t->more = 0;
+	xtcp_push(sk);
 }
 
-/* Odd: quick for good; even and not 0: once; 0: delay, also of the SYN-ACK's ACK. */
+/*
+ * Odd: quick until the next answer that could carry one; even and not 0: once; 0: delay,
+ * also of the SYN-ACK's ACK.
+ */
 static void xtcp_set_quickack(struct sock *sk, int val)
 {
 	struct xtcp_tcb *t = &xtcp_sk(sk)->tcb;
